@@ -1,0 +1,1 @@
+//! JSON-RPC envelopes as spans in bytes.

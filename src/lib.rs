@@ -1,0 +1,2 @@
+//! The Lasso router.
+pub mod sim;

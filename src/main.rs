@@ -1,0 +1,2 @@
+//! The `lasso` binary.
+fn main() {}

@@ -1,0 +1,184 @@
+//! What a call's parameters ask of a provider.
+
+use crate::call::Hints;
+use crate::catalog::MethodId;
+use crate::wire::{Params, RawJson};
+
+/// Blocks to compare parameters with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Horizon {
+    /// The consensus height of the chain, if known.
+    pub(super) head: Option<u64>,
+    /// Blocks behind the head from which old state is needed.
+    pub(super) archival_threshold: u64,
+}
+
+/// A block parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Block {
+    Earliest,
+    /// `latest` and `pending`: at the head.
+    Head,
+    Number(u64),
+    /// `safe`, `finalized`, a hash, null, absent, or nothing we can read.
+    Other,
+}
+
+impl Block {
+    fn of(value: Option<RawJson<'_>>) -> Self {
+        let Some(value) = value else { return Self::Head };
+        if value.is_object() {
+            // EIP-1898: a block by number is the same as the number alone.
+            return value.member("blockNumber").map_or(Self::Other, |number| Self::of(Some(number)));
+        }
+        if let Some(number) = value.as_u64() {
+            return Self::Number(number);
+        }
+        match value.as_str().as_deref() {
+            Some("earliest") => Self::Earliest,
+            Some("latest" | "pending") => Self::Head,
+            Some(text) => quantity(text).map_or(Self::Other, Self::Number),
+            None => Self::Other,
+        }
+    }
+
+    fn needs_archive(self, horizon: Horizon) -> bool {
+        match (self, horizon.head) {
+            (Self::Earliest, _) | (Self::Number(_), None) => true,
+            (Self::Number(number), Some(head)) => head.saturating_sub(number) > horizon.archival_threshold,
+            (Self::Head | Self::Other, _) => false,
+        }
+    }
+
+    fn number(self, head: Option<u64>) -> Option<u64> {
+        match self {
+            Self::Earliest => Some(0),
+            Self::Head => head,
+            Self::Number(number) => Some(number),
+            Self::Other => None,
+        }
+    }
+}
+
+/// A hexadecimal quantity with its `0x`.
+fn quantity(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
+    // `from_str_radix` would take a sign.
+    if digits.starts_with('+') { None } else { u64::from_str_radix(digits, 16).ok() }
+}
+
+/// Reads the hints of a call. Costs nothing for methods that have none.
+pub(super) fn of(method: MethodId, params: Params<'_>, horizon: impl FnOnce() -> Horizon) -> Hints {
+    // The position of the block among the parameters; one that is left out means the latest block.
+    let position = match method.name() {
+        "eth_getBalance" | "eth_getCode" | "eth_getTransactionCount" | "eth_call" => 1,
+        "eth_getStorageAt" => 2,
+        "eth_getBlockByNumber" => 0,
+        "eth_getLogs" => return of_logs(params, horizon()),
+        _ => return Hints::default(),
+    };
+    let block = Block::of(params.nth(position));
+    Hints {
+        archival: block.needs_archive(horizon()),
+        requested_block: if let Block::Number(number) = block { Some(number) } else { None },
+        ..Hints::default()
+    }
+}
+
+fn of_logs(params: Params<'_>, horizon: Horizon) -> Hints {
+    let filter = match params.len() {
+        1 => params.nth(0).filter(|filter| filter.is_object()),
+        _ => None,
+    };
+    let Some(filter) = filter else { return Hints::default() };
+    let (from, to) = (filter.member("fromBlock"), filter.member("toBlock"));
+    let both = from.is_some() && to.is_some();
+    let (from, to) = (Block::of(from), Block::of(to));
+    let range = || Some(from.number(horizon.head)?.abs_diff(to.number(horizon.head)?));
+    Hints {
+        archival: from.needs_archive(horizon) || to.needs_archive(horizon),
+        block_range: if both { range() } else { None },
+        address_count: filter
+            .member("address")
+            .map(|address| if address.is_array() { address.elements().count() } else { 1 }),
+        ..Hints::default()
+    }
+}
+
+/// How far the last parameter's block is behind the head, for the age limits that providers declare.
+pub(super) fn age(params: Params<'_>, head: Option<u64>) -> Option<u64> {
+    let number = match Block::of(params.last()) {
+        Block::Earliest => 0,
+        Block::Number(number) => number,
+        Block::Head | Block::Other => return None,
+    };
+    Some(head?.saturating_sub(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Request;
+
+    fn hints(method: &str, params: &str, head: Option<u64>) -> Hints {
+        let request = Request::new("1", method, params).unwrap();
+        of(MethodId::of(method), request.params(), || Horizon { head, archival_threshold: 128 })
+    }
+
+    #[test]
+    fn routing_case_28_equality_is_not_archival() {
+        assert!(!hints("eth_getBalance", r#"["0xab","0x368"]"#, Some(1000)).archival);
+        assert!(hints("eth_getBalance", r#"["0xab","0x367"]"#, Some(1000)).archival);
+    }
+
+    #[test]
+    fn routing_case_29_and_api_case_40_unknown_head() {
+        assert!(hints("eth_getBalance", r#"["0xab","0x1"]"#, None).archival);
+        assert!(!hints("eth_getBalance", r#"["0xab"]"#, None).archival);
+        assert!(!hints("eth_getStorageAt", r#"["0xab","0x0"]"#, None).archival);
+        assert!(!hints("eth_getBalance", r#"["0xab","latest"]"#, None).archival);
+        assert!(hints("eth_getBalance", r#"["0xab","earliest"]"#, Some(5)).archival);
+    }
+
+    #[test]
+    fn block_objects_count_by_number_and_not_by_hash() {
+        assert!(hints("eth_call", r#"[{},{"blockNumber":"0x1"}]"#, Some(1000)).archival);
+        assert!(!hints("eth_call", r#"[{},{"blockHash":"0x1"}]"#, Some(1000)).archival);
+        assert!(!hints("eth_call", r#"[{},null]"#, None).archival);
+    }
+
+    #[test]
+    fn requested_block_is_a_number_only() {
+        assert_eq!(hints("eth_getBlockByNumber", r#"["0x10",false]"#, Some(20)).requested_block, Some(16));
+        assert_eq!(hints("eth_getBlockByNumber", r#"["latest",false]"#, Some(20)).requested_block, None);
+        assert_eq!(hints("eth_getLogs", r#"[{"fromBlock":"0x10"}]"#, Some(20)).requested_block, None);
+    }
+
+    #[test]
+    fn logs_ranges() {
+        let range = |filter: &str, head| hints("eth_getLogs", &format!("[{filter}]"), head).block_range;
+        assert_eq!(range(r#"{"fromBlock":"0x1","toBlock":"0x3e9"}"#, None), Some(1000));
+        assert_eq!(range(r#"{"fromBlock":"0x3e9","toBlock":"0x1"}"#, None), Some(1000));
+        assert_eq!(range(r#"{"fromBlock":"earliest","toBlock":"latest"}"#, Some(7)), Some(7));
+        assert_eq!(range(r#"{"fromBlock":"earliest","toBlock":"latest"}"#, None), None);
+        assert_eq!(range(r#"{"fromBlock":"0x1"}"#, Some(7)), None);
+        assert_eq!(range(r#"{"blockHash":"0x1"}"#, Some(7)), None);
+        assert_eq!(range(r#"{"fromBlock":"nonsense","toBlock":"0x5"}"#, Some(7)), None);
+    }
+
+    #[test]
+    fn address_counts() {
+        assert_eq!(hints("eth_getLogs", r#"[{"address":["0x1","0x2"]}]"#, None).address_count, Some(2));
+        assert_eq!(hints("eth_getLogs", r#"[{"address":"0x1"}]"#, None).address_count, Some(1));
+        assert_eq!(hints("eth_getLogs", "[{}]", None).address_count, None);
+    }
+
+    #[test]
+    fn ages_are_read_from_the_last_parameter() {
+        let age_of = |params: &str, head| age(Request::new("1", "eth_call", params).unwrap().params(), head);
+        assert_eq!(age_of(r#"[{},"0x5"]"#, Some(15)), Some(10));
+        assert_eq!(age_of(r#"[{},"earliest"]"#, Some(15)), Some(15));
+        assert_eq!(age_of(r#"[{},"latest"]"#, Some(15)), None);
+        assert_eq!(age_of(r#"[{},"0x5"]"#, None), None);
+    }
+}

@@ -1,0 +1,390 @@
+//! The channels a call may be sent to, in what order, and what became of each.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::catalog::{Category, ChannelKey, InstanceKey, Transport};
+
+/// One channel of one provider, considered for one call.
+#[derive(Debug)]
+pub struct Candidate {
+    /// The provider's position in the chain.
+    pub provider: u16,
+    /// Where the channel's state is kept.
+    pub channel: ChannelKey,
+    /// The instance behind the channel.
+    pub instance: InstanceKey,
+    /// The channel's protocol.
+    pub transport: Transport,
+    /// Chosen by name: stands before all others, whatever the strategy says.
+    pub pinned: bool,
+    /// What speaks against the channel without ruling it out.
+    pub demotion: Demotion,
+    /// What rules the channel out, as a short name such as `circuit_open`. A channel that is only out for a declared parameter limit is in
+    /// [`limit`](Self::limit) instead.
+    pub excluded: Option<&'static str>,
+    /// How long the exclusion will last, where that is known.
+    pub retry_after: Option<Duration>,
+    /// A declared limit that the call's parameters exceed. Dropped in a second pass if every channel has one.
+    pub limit: Option<&'static str>,
+    state: AtomicU32,
+    upstream_nanos: AtomicU64,
+}
+
+impl Candidate {
+    /// A channel that nothing speaks against.
+    #[must_use]
+    pub const fn new(
+        provider: u16,
+        channel: ChannelKey,
+        instance: InstanceKey,
+        transport: Transport,
+    ) -> Self {
+        Self {
+            provider,
+            channel,
+            instance,
+            transport,
+            pinned: false,
+            demotion: Demotion::NONE,
+            excluded: None,
+            retry_after: None,
+            limit: None,
+            state: AtomicU32::new(FRESH),
+            upstream_nanos: AtomicU64::new(0),
+        }
+    }
+
+    /// The channel's health as seen at selection.
+    #[must_use]
+    pub const fn tier(&self) -> Tier {
+        Tier {
+            half_open: self.demotion.contains(Demotion::HALF_OPEN),
+            limited: self.demotion.contains(Demotion::LIMITED),
+        }
+    }
+
+    /// How far the call got with this channel.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        // Relaxed here and below: each word says everything by itself.
+        let state = self.state.load(Ordering::Relaxed);
+        match state & KIND {
+            FRESH | DEFERRED => Progress::Untried,
+            DROPPED => Progress::Dropped,
+            TAKEN => Progress::Taken,
+            ANSWERED => Progress::Answered,
+            SKIPPED => Progress::Skipped(category(state)),
+            _ => Progress::Failed(category(state)),
+        }
+    }
+
+    /// Time spent waiting for this channel.
+    #[must_use]
+    pub fn upstream(&self) -> Duration {
+        Duration::from_nanos(self.upstream_nanos.load(Ordering::Relaxed))
+    }
+
+    /// Writes down the time spent waiting for this channel.
+    pub fn set_upstream(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.upstream_nanos.store(nanos, Ordering::Relaxed);
+    }
+
+    /// Writes down that the channel gave the call's answer.
+    pub fn answered(&self) {
+        self.state.store(ANSWERED, Ordering::Relaxed);
+    }
+
+    /// Writes down that the channel was sent to and failed.
+    pub fn failed(&self, category: Category) {
+        self.state.store(FAILED | (category as u32) << CATEGORY_SHIFT, Ordering::Relaxed);
+    }
+
+    /// Writes down that the channel was not sent to after all.
+    pub fn skipped(&self, category: Category) {
+        self.state.store(SKIPPED | (category as u32) << CATEGORY_SHIFT, Ordering::Relaxed);
+    }
+
+    fn take(&self, from: u32) -> bool {
+        self.state.compare_exchange(from, TAKEN, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+/// A copy of the word, with nothing shared.
+impl Clone for Candidate {
+    fn clone(&self) -> Self {
+        Self {
+            state: AtomicU32::new(self.state.load(Ordering::Relaxed)),
+            upstream_nanos: AtomicU64::new(self.upstream_nanos.load(Ordering::Relaxed)),
+            ..*self
+        }
+    }
+}
+
+const KIND: u32 = 0xff;
+const CATEGORY_SHIFT: u32 = 8;
+const FRESH: u32 = 0;
+const DEFERRED: u32 = 1;
+const DROPPED: u32 = 2;
+const TAKEN: u32 = 3;
+const ANSWERED: u32 = 4;
+const SKIPPED: u32 = 5;
+const FAILED: u32 = 6;
+
+fn category(state: u32) -> Category {
+    Category::ALL[(state >> CATEGORY_SHIFT) as usize]
+}
+
+/// How far a call got with a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Its turn has not come.
+    Untried,
+    /// Taken out after another channel's failure ruled it out.
+    Dropped,
+    /// Being tried.
+    Taken,
+    /// It gave the answer.
+    Answered,
+    /// Its turn came, and nothing was sent.
+    Skipped(Category),
+    /// It was sent to and failed.
+    Failed(Category),
+}
+
+/// What speaks against a channel without ruling it out; several things can.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Demotion(u8);
+
+impl Demotion {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// The breaker is half-open.
+    pub const HALF_OPEN: Self = Self(1);
+    /// The provider asked for fewer requests.
+    pub const LIMITED: Self = Self(2);
+    /// The node may not have the requested block yet. Does not change the tier: moves the channel back
+    /// within it.
+    pub const BEHIND: Self = Self(4);
+
+    /// Whether `other` is part of this.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// The health group of a channel: order between groups beats the strategy's order within them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tier {
+    /// The breaker is half-open.
+    pub half_open: bool,
+    /// The provider asked for fewer requests.
+    pub limited: bool,
+}
+
+/// A closed list of candidates that failover, and a hedge's racers, draw from.
+///
+/// Shared by reference; every draw is one compare-and-swap, and no channel is drawn twice.
+#[derive(Debug)]
+pub struct Candidates {
+    list: Box<[Candidate]>,
+    /// How many channels were sent to; shared by all who draw.
+    dispatched: AtomicU32,
+}
+
+impl Candidates {
+    /// Closes a ranked shortlist.
+    #[must_use]
+    pub fn new(shortlist: Vec<Candidate>) -> Self {
+        Self { list: shortlist.into_boxed_slice(), dispatched: AtomicU32::new(0) }
+    }
+
+    /// Every candidate, the excluded ones too, in ranked order.
+    #[must_use]
+    pub fn all(&self) -> &[Candidate] {
+        &self.list
+    }
+
+    /// Draws the next channel of the first pass: the first one that is neither excluded, nor over a declared
+    /// limit, nor drawn before. Deferred channels come after the others of their tier.
+    #[must_use]
+    pub fn draw(&self) -> Option<usize> {
+        self.draw_where(|candidate| candidate.limit.is_none())
+    }
+
+    /// Draws the next channel of the second pass, in which declared limits are ignored.
+    #[must_use]
+    pub fn draw_ignoring_limits(&self) -> Option<usize> {
+        self.draw_where(|_| true)
+    }
+
+    fn draw_where(&self, eligible: impl Fn(&Candidate) -> bool) -> Option<usize> {
+        let eligible = |candidate: &Candidate| candidate.excluded.is_none() && eligible(candidate);
+        let mut start = 0;
+        while start < self.list.len() {
+            let tier = self.list[start].tier();
+            let length = self.list[start..].iter().take_while(|candidate| candidate.tier() == tier).count();
+            for state in [FRESH, DEFERRED] {
+                let group = (start..start + length).filter(|at| eligible(&self.list[*at]));
+                if let Some(at) = group.into_iter().find(|at| self.list[*at].take(state)) {
+                    return Some(at);
+                }
+            }
+            start += length;
+        }
+        None
+    }
+
+    /// Whether a further [`draw`](Self::draw) would find a channel.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.list.iter().any(|candidate| {
+            candidate.excluded.is_none()
+                && candidate.limit.is_none()
+                && candidate.progress() == Progress::Untried
+        })
+    }
+
+    /// Whether any channel is left out for nothing but a declared limit.
+    #[must_use]
+    pub fn has_limited(&self) -> bool {
+        self.list.iter().any(|candidate| {
+            candidate.excluded.is_none()
+                && candidate.limit.is_some()
+                && candidate.progress() == Progress::Untried
+        })
+    }
+
+    /// Puts a drawn channel back behind the others of its tier.
+    pub fn put_back(&self, index: usize) {
+        self.list[index].state.store(DEFERRED, Ordering::Relaxed);
+    }
+
+    /// Takes out every untried channel of a provider.
+    pub fn drop_provider(&self, provider: u16) {
+        for candidate in self.list.iter().filter(|candidate| candidate.provider == provider) {
+            for state in [FRESH, DEFERRED] {
+                // Fails where another racer just took the channel; it may finish then.
+                let _ =
+                    candidate.state.compare_exchange(state, DROPPED, Ordering::Relaxed, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Moves the untried channels of an instance behind the others of their tier.
+    pub fn defer_instance(&self, instance: InstanceKey) {
+        for candidate in self.list.iter().filter(|candidate| candidate.instance == instance) {
+            // Fails where the channel was drawn or moved before; nothing is left to do then.
+            let _ = candidate.state.compare_exchange(FRESH, DEFERRED, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a dispatch and answers how many there were before it.
+    pub fn count_dispatch(&self) -> u32 {
+        self.dispatched.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Takes a dispatch back that turned out not to have happened.
+    pub fn return_dispatch(&self) {
+        self.dispatched.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many channels were sent to.
+    #[must_use]
+    pub fn dispatched(&self) -> u32 {
+        self.dispatched.load(Ordering::Relaxed)
+    }
+
+    /// How many channels failed in this way.
+    #[must_use]
+    pub fn failures_of(&self, category: Category) -> usize {
+        self.list.iter().filter(|candidate| candidate.progress() == Progress::Failed(category)).count()
+    }
+
+    /// The channel that gave the answer, or the last one that was sent to.
+    #[must_use]
+    pub fn answering(&self) -> Option<&Candidate> {
+        self.list.iter().find(|candidate| candidate.progress() == Progress::Answered)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(tiers: &[Demotion]) -> Candidates {
+        let shortlist = tiers.iter().enumerate().map(|(at, demotion)| {
+            let at = u16::try_from(at).unwrap();
+            let mut candidate = Candidate::new(
+                at / 2,
+                ChannelKey(at.into()),
+                InstanceKey(u32::from(at / 2)),
+                Transport::Http,
+            );
+            candidate.demotion = *demotion;
+            candidate
+        });
+        Candidates::new(shortlist.collect())
+    }
+
+    fn drain(candidates: &Candidates) -> Vec<usize> {
+        std::iter::from_fn(|| candidates.draw()).collect()
+    }
+
+    #[test]
+    fn no_channel_is_drawn_twice() {
+        let candidates = list(&[Demotion::NONE; 4]);
+        assert_eq!(drain(&candidates), [0, 1, 2, 3]);
+        assert_eq!(candidates.draw_ignoring_limits(), None);
+    }
+
+    #[test]
+    fn a_deferred_channel_comes_last_in_its_tier_and_before_the_next_tier() {
+        let candidates = list(&[Demotion::NONE, Demotion::NONE, Demotion::NONE, Demotion::HALF_OPEN]);
+        assert_eq!(candidates.draw(), Some(0));
+        candidates.defer_instance(InstanceKey(0));
+        assert_eq!(drain(&candidates), [2, 1, 3]);
+    }
+
+    #[test]
+    fn a_dropped_provider_is_not_drawn() {
+        let candidates = list(&[Demotion::NONE; 4]);
+        assert_eq!(candidates.draw(), Some(0));
+        candidates.drop_provider(0);
+        assert_eq!(drain(&candidates), [2, 3]);
+        assert_eq!(candidates.all()[1].progress(), Progress::Dropped);
+        assert_eq!(candidates.all()[0].progress(), Progress::Taken);
+    }
+
+    #[test]
+    fn declared_limits_hold_in_the_first_pass_only() {
+        let mut candidates = list(&[Demotion::NONE; 3]);
+        candidates.list[0].limit = Some("param_limit");
+        candidates.list[1].excluded = Some("circuit_open");
+        assert_eq!(drain(&candidates), [2]);
+        assert!(candidates.has_limited());
+        assert_eq!(candidates.draw_ignoring_limits(), Some(0));
+        assert_eq!(candidates.draw_ignoring_limits(), None);
+    }
+
+    #[test]
+    fn outcomes_are_kept_with_their_category() {
+        let candidates = list(&[Demotion::NONE; 3]);
+        candidates.all()[0].failed(Category::Timeout);
+        candidates.all()[1].skipped(Category::CircuitOpen);
+        candidates.all()[2].answered();
+        assert_eq!(candidates.all()[0].progress(), Progress::Failed(Category::Timeout));
+        assert_eq!(candidates.all()[1].progress(), Progress::Skipped(Category::CircuitOpen));
+        assert_eq!(candidates.failures_of(Category::Timeout), 1);
+        assert_eq!(candidates.answering().map(|candidate| candidate.provider), Some(1));
+        assert!(!candidates.has_more());
+    }
+}

@@ -1,0 +1,218 @@
+//! The failover loop as a future.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use pin_project::pin_project;
+use tokio::time::Instant;
+use tower::Service;
+
+use super::decide::{self, Next};
+use super::{FailoverPolicy, ending};
+use crate::attempt::Attempt;
+use crate::call::{Body, Call, Candidates, Dispatch, Failure, Reply};
+use crate::catalog::{Category, Safety};
+
+/// The future of [`FailoverService`](super::FailoverService).
+#[pin_project]
+pub struct ResponseFuture<S: Service<Attempt>> {
+    service: S,
+    #[pin]
+    state: State<S::Future>,
+    run: Run,
+}
+
+#[pin_project(project = StateProj)]
+enum State<F> {
+    /// Waiting until the service takes another attempt.
+    Ready,
+    /// Waiting for the attempt on this candidate.
+    Attempting {
+        candidate: usize,
+        #[pin]
+        future: F,
+    },
+}
+
+/// What the loop remembers between attempts.
+struct Run {
+    call: Arc<Call>,
+    policy: FailoverPolicy,
+    /// Declared limits are ignored from now on.
+    limits_off: bool,
+    /// Candidates that were put back once, by position; the ones past 63 are never put back.
+    put_back: u64,
+    /// What the client gets if nothing better comes.
+    last: Option<Failure>,
+}
+
+impl<S: Service<Attempt>> ResponseFuture<S> {
+    pub(super) const fn new(call: Arc<Call>, service: S, policy: FailoverPolicy) -> Self {
+        let run = Run { call, policy, limits_off: false, put_back: 0, last: None };
+        Self { service, state: State::Ready, run }
+    }
+}
+
+impl<S> Future for ResponseFuture<S>
+where
+    S: Service<Attempt, Response = Reply>,
+    S::Error: Into<Failure>,
+{
+    type Output = Result<Reply, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                StateProj::Ready => {
+                    if this.run.call.dry_run {
+                        return Poll::Ready(Ok(Reply::Result(Body::Full(Bytes::new()))));
+                    }
+                    ready!(this.service.poll_ready(cx)).map_err(Into::into)?;
+                    let attempt = this.run.draw(Instant::now())?;
+                    let candidate = attempt.candidate_index();
+                    let future = this.service.call(attempt);
+                    this.state.set(State::Attempting { candidate, future });
+                }
+                StateProj::Attempting { candidate, future } => {
+                    let candidate = *candidate;
+                    match ready!(future.poll(cx)) {
+                        Ok(reply) => {
+                            this.run.candidates().all()[candidate].answered();
+                            return Poll::Ready(Ok(reply));
+                        }
+                        Err(error) => this.run.failed(candidate, error.into())?,
+                    }
+                    this.state.set(State::Ready);
+                }
+            }
+        }
+    }
+}
+
+impl Run {
+    fn candidates(&self) -> &Candidates {
+        self.call.journal().candidates().expect("the service opened the candidates")
+    }
+
+    /// The next attempt, or the end.
+    fn draw(&mut self, now: Instant) -> Result<Attempt, Failure> {
+        let candidates = self.call.journal().candidates().expect("the service opened the candidates");
+        let dispatched = candidates.dispatched();
+        if dispatched == 0 {
+            self.call.journal().selection_ended(now);
+        }
+        if dispatched >= self.policy.max_attempts {
+            return Err(self.give_up());
+        }
+        let remaining = self.call.deadline.saturating_duration_since(now);
+        if remaining < self.policy.min_attempt {
+            return Err(ending::out_of_time(&self.call, candidates));
+        }
+        let drawn = if self.limits_off { candidates.draw_ignoring_limits() } else { candidates.draw() };
+        let index = match drawn {
+            Some(index) => index,
+            // Every channel that could be asked declares a limit below what the call asks for, and nothing was
+            // sent: the declarations may be wrong, so they are ignored once.
+            None if !self.limits_off && dispatched == 0 && candidates.has_limited() => {
+                self.limits_off = true;
+                candidates
+                    .draw_ignoring_limits()
+                    .ok_or_else(|| ending::nothing_usable(&self.call, candidates))?
+            }
+            None => return Err(self.give_up()),
+        };
+        let ordinal = candidates.count_dispatch();
+        let deadline = self.attempt_deadline(now, ordinal, candidates);
+        let mut attempt = Attempt::new(self.call.clone(), index, deadline, ordinal);
+        attempt.insist = self.put_back & bit(index) != 0 || bit(index) == 0;
+        Ok(attempt)
+    }
+
+    /// A first attempt leaves time for a second one where there can be one.
+    fn attempt_deadline(&self, now: Instant, ordinal: u32, candidates: &Candidates) -> Instant {
+        let call = &self.call;
+        if ordinal > 0 || call.method.safety() != Safety::Replay || !candidates.has_more() {
+            return call.deadline;
+        }
+        let share = (call.deadline - call.received).mul_f64(self.policy.first_attempt_share);
+        call.deadline.min(now + share.max(self.policy.min_attempt))
+    }
+
+    /// Notes what became of an attempt. `Err` is the end of the call.
+    fn failed(&mut self, index: usize, failure: Failure) -> Result<(), Failure> {
+        let candidates = self.candidates();
+        let candidate = &candidates.all()[index];
+        let category = failure.category();
+        let sent = failure.dispatch() != Dispatch::NotSent;
+        if !sent {
+            candidates.return_dispatch();
+        }
+        if let Failure::Rejected(_) = failure {
+            if category == Category::RateLimit && bit(index) != 0 {
+                // The provider asked for fewer requests since it was ranked: others go first.
+                candidates.put_back(index);
+                self.put_back |= bit(index);
+            } else {
+                candidate.skipped(category);
+                if category == Category::LocalCapacityRejection && self.last.is_none() {
+                    self.last = Some(failure);
+                }
+            }
+            return Ok(());
+        }
+        let earlier = candidates.failures_of(category);
+        candidate.failed(category);
+        if decide::drops_provider(category) {
+            candidates.drop_provider(candidate.provider);
+        }
+        if decide::defers_instance(category) {
+            candidates.defer_instance(candidate.instance);
+        }
+        match decide::next(&failure, self.call.method.safety(), earlier) {
+            Next::Stop => Err(failure),
+            Next::StopIndeterminate => Err(ending::indeterminate()),
+            Next::Try => {
+                self.note_failover(index, &failure);
+                self.last = Some(failure);
+                Ok(())
+            }
+        }
+    }
+
+    fn note_failover(&self, index: usize, failure: &Failure) {
+        let Some(plan) = self.call.plan() else { return };
+        let candidate = &self.candidates().all()[index];
+        tracing::warn!(
+            event = "lasso.failover.fast_fail",
+            request_id = self.call.origin.request_id.as_deref(),
+            profile = %plan.profile().slug,
+            chain = %plan.chain().key,
+            method = self.call.method.name(),
+            provider_id = %plan.provider(candidate.provider).id,
+            transport = candidate.transport.as_str(),
+            error_category = failure.category().as_str(),
+            "attempt failed, trying the next channel",
+        );
+    }
+
+    fn give_up(&mut self) -> Failure {
+        let last = self.last.take();
+        last.unwrap_or_else(|| ending::nothing_usable(&self.call, self.candidates()))
+    }
+}
+
+/// The bit of a candidate, none past the width of the word.
+const fn bit(index: usize) -> u64 {
+    if index < 64 { 1 << index } else { 0 }
+}
+
+impl<S: Service<Attempt>> fmt::Debug for ResponseFuture<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").field("call", &self.run.call).finish_non_exhaustive()
+    }
+}

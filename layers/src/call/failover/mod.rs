@@ -1,0 +1,120 @@
+//! The pivot of the stack: turns one call into attempts, one channel after the other.
+//!
+//! **What it does.** Draws channels from the call's candidates until one gives an answer that is final, the
+//! candidates or the time are used up, or a failure says that no other channel would do better. See
+//! [`FailoverPolicy`] for the bounds and the module `decide` for the rules.
+//!
+//! **Where it stands.** Innermost on the call side. The service inside takes [`Attempt`]s; there is one for all
+//! channels, because the channel is part of the attempt.
+//!
+//! **Time.** The call's deadline is never moved. The first attempt of a call that may be repeated gets only a
+//! share of it while another channel could still be tried, so that a hanging provider leaves time for a better
+//! one.
+//!
+//! **Without candidates** (no `CandidateLayer` outside) there is nothing to draw from, and the call fails.
+//!
+//! **Cancel safety.** Dropping the future drops the attempt in flight; nobody is blamed for it. Outcomes of
+//! attempts that are over stay in the call's journal.
+//!
+//! ```
+//! use lasso_layers::call::failover::{FailoverLayer, FailoverPolicy};
+//!
+//! let layer = FailoverLayer::new(FailoverPolicy { max_attempts: 3, ..FailoverPolicy::default() });
+//! ```
+
+mod decide;
+mod ending;
+mod future;
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tower::{Layer, Service};
+
+pub use self::future::ResponseFuture;
+use super::{Call, Failure, Reply};
+use crate::attempt::Attempt;
+
+/// The bounds of failing over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FailoverPolicy {
+    /// The most channels that are sent to for one call. An attempt that provably never left this process does
+    /// not count.
+    pub max_attempts: u32,
+    /// The share of the total time that a first attempt may use while another channel is left, from 0 to 1.
+    pub first_attempt_share: f64,
+    /// The least time an attempt is started with.
+    pub min_attempt: Duration,
+}
+
+impl Default for FailoverPolicy {
+    fn default() -> Self {
+        Self { max_attempts: 10, first_attempt_share: 0.6, min_attempt: Duration::from_millis(25) }
+    }
+}
+
+/// Turns calls into attempts; see the [module](self).
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use]
+pub struct FailoverLayer {
+    policy: FailoverPolicy,
+}
+
+impl FailoverLayer {
+    /// With these bounds.
+    pub const fn new(policy: FailoverPolicy) -> Self {
+        Self { policy }
+    }
+}
+
+impl<S> Layer<S> for FailoverLayer {
+    type Service = FailoverService<S>;
+
+    fn layer(&self, inner: S) -> FailoverService<S> {
+        FailoverService { inner, policy: self.policy }
+    }
+}
+
+/// The service of [`FailoverLayer`].
+#[derive(Clone)]
+pub struct FailoverService<S> {
+    inner: S,
+    policy: FailoverPolicy,
+}
+
+impl<S> FailoverService<S> {
+    /// Around a service of attempts.
+    pub const fn new(inner: S, policy: FailoverPolicy) -> Self {
+        Self { inner, policy }
+    }
+}
+
+impl<S> Service<Call> for FailoverService<S>
+where
+    S: Service<Attempt, Response = Reply> + Clone,
+    S::Error: Into<Failure>,
+{
+    type Response = Reply;
+    type Error = Failure;
+    type Future = ResponseFuture<S>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut call: Call) -> ResponseFuture<S> {
+        call.candidates();
+        // The future takes the service that was polled ready and leaves the clone, which was not.
+        let clone = self.inner.clone();
+        let ready = std::mem::replace(&mut self.inner, clone);
+        ResponseFuture::new(Arc::new(call), ready, self.policy)
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for FailoverService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailoverService").field("inner", &self.inner).field("policy", &self.policy).finish()
+    }
+}

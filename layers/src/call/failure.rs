@@ -1,0 +1,307 @@
+//! Why there is no final answer.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::catalog::{Category, Transport};
+use crate::wire::{ErrorObject, ReplyDefect, code};
+
+/// Any error of a service outside this crate.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// A call or an attempt without a final answer: another channel may do better, or nothing was sent at all.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// Refused by this process; nothing was sent.
+    Rejected(Box<Rejection>),
+    /// The exchange with an upstream broke.
+    Transport(Box<TransportFailure>),
+    /// An upstream answered with an error.
+    Upstream(Box<UpstreamFailure>),
+    /// There is nothing left to try.
+    Exhausted(Box<Exhausted>),
+}
+
+/// A refusal by this process.
+#[derive(Debug)]
+pub struct Rejection {
+    /// What the client sees.
+    pub error: ErrorObject,
+    /// What kind of refusal it is.
+    pub category: Category,
+    /// The status of an HTTP response that holds only this refusal.
+    pub status: StatusCode,
+    /// When asking again may help.
+    pub retry_after: Option<Duration>,
+    /// How much of a batch is refused with it.
+    pub scope: Scope,
+}
+
+/// How much of what a client sent is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// This call.
+    Call,
+    /// Everything that came in the same request or batch.
+    Request,
+}
+
+impl Rejection {
+    /// A refusal of this call alone, with HTTP status 200.
+    #[must_use]
+    pub const fn new(category: Category, error: ErrorObject) -> Self {
+        Self { error, category, status: StatusCode::OK, retry_after: None, scope: Scope::Call }
+    }
+
+    /// Refuses everything that came in the same request, with this HTTP status.
+    #[must_use]
+    pub const fn whole_request(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self.scope = Scope::Request;
+        self
+    }
+
+    /// Says when asking again may help.
+    #[must_use]
+    pub const fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+}
+
+/// An exchange that broke.
+#[derive(Debug)]
+pub struct TransportFailure {
+    /// In which way.
+    pub kind: TransportKind,
+    /// Whether the upstream may have seen the request.
+    pub dispatch: Dispatch,
+    /// The protocol.
+    pub transport: Transport,
+    /// What the library underneath said. May name addresses: for logs, after redaction.
+    pub source: Option<BoxError>,
+}
+
+/// In which way an exchange broke.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TransportKind {
+    /// No connection: refused, DNS, TLS, or not in time.
+    Connect,
+    /// The connection broke: reset, closed early, protocol error.
+    Broken,
+    /// No answer in time.
+    Timeout,
+    /// An HTTP status other than success, not yet classified.
+    Status(StatusFailure),
+    /// A body that is not a JSON-RPC reply to this request.
+    InvalidReply {
+        /// In which way.
+        defect: ReplyDefect,
+        /// How many bytes were read.
+        size: u64,
+    },
+    /// This process had no room for the exchange.
+    Capacity,
+    /// The request could not be put together.
+    Encode,
+    /// An error of a service outside this crate.
+    Other,
+}
+
+/// An HTTP status other than success.
+#[derive(Debug)]
+pub struct StatusFailure {
+    /// The status.
+    pub status: StatusCode,
+    /// The `Retry-After` header, in either of its forms, as time from now.
+    pub retry_after: Option<Duration>,
+    /// Code, message and data of a JSON-RPC error in the body.
+    pub error: Option<(Option<i64>, String, Option<Bytes>)>,
+    /// The beginning of a body that is not JSON-RPC, to look for hints in. Never shown to clients.
+    pub text: String,
+}
+
+/// Whether an upstream may have seen a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dispatch {
+    /// It never left this process.
+    NotSent,
+    /// It may or may not have been executed.
+    Unknown,
+    /// The upstream answered.
+    Answered,
+}
+
+/// An upstream's error, classified.
+#[derive(Debug)]
+pub struct UpstreamFailure {
+    /// What the client sees if this is the last attempt.
+    pub error: ErrorObject,
+    /// What kind of error it is.
+    pub category: Category,
+    /// When the upstream wants to be asked again.
+    pub retry_after: Option<Duration>,
+    /// The protocol.
+    pub transport: Transport,
+}
+
+/// Nothing is left to try.
+#[derive(Debug)]
+pub struct Exhausted {
+    /// What the client sees.
+    pub error: ErrorObject,
+    /// What kind of end it is.
+    pub category: Category,
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// A refusal of one call.
+    #[must_use]
+    pub fn rejected(category: Category, error: ErrorObject) -> Self {
+        Rejection::new(category, error).into()
+    }
+
+    /// A broken exchange.
+    #[must_use]
+    pub fn transport(kind: TransportKind, dispatch: Dispatch, transport: Transport) -> Self {
+        Self::Transport(Box::new(TransportFailure { kind, dispatch, transport, source: None }))
+    }
+
+    /// The end of a call with nothing left to try.
+    #[must_use]
+    pub fn exhausted(category: Category, error: ErrorObject) -> Self {
+        Self::Exhausted(Box::new(Exhausted { error, category }))
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn category(&self) -> Category {
+        match self {
+            Self::Rejected(rejection) => rejection.category,
+            Self::Transport(failure) => failure.category(),
+            Self::Upstream(failure) => failure.category,
+            Self::Exhausted(exhausted) => exhausted.category,
+        }
+    }
+
+    /// Whether an upstream may have seen the request.
+    #[must_use]
+    pub fn dispatch(&self) -> Dispatch {
+        match self {
+            Self::Rejected(_) | Self::Exhausted(_) => Dispatch::NotSent,
+            Self::Transport(failure) => failure.dispatch,
+            Self::Upstream(_) => Dispatch::Answered,
+        }
+    }
+
+    /// When asking again may help, as the refusing side says.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Rejected(rejection) => rejection.retry_after,
+            Self::Upstream(failure) => failure.retry_after,
+            Self::Transport(failure) => match &failure.kind {
+                TransportKind::Status(status) => status.retry_after,
+                _ => None,
+            },
+            Self::Exhausted(_) => None,
+        }
+    }
+
+    /// What the client sees. Names no upstream, address or header.
+    #[must_use]
+    pub fn error(&self) -> Cow<'_, ErrorObject> {
+        match self {
+            Self::Rejected(rejection) => Cow::Borrowed(&rejection.error),
+            Self::Upstream(failure) => Cow::Borrowed(&failure.error),
+            Self::Exhausted(exhausted) => Cow::Borrowed(&exhausted.error),
+            Self::Transport(failure) => Cow::Owned(failure.error()),
+        }
+    }
+}
+
+impl From<Rejection> for Failure {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(Box::new(rejection))
+    }
+}
+
+impl From<BoxError> for Failure {
+    /// An error of a service outside this crate. Nothing is known about it, so the request may have been
+    /// executed.
+    fn from(source: BoxError) -> Self {
+        match source.downcast::<Self>() {
+            Ok(failure) => *failure,
+            Err(source) => Self::Transport(Box::new(TransportFailure {
+                kind: TransportKind::Other,
+                dispatch: Dispatch::Unknown,
+                transport: Transport::Http,
+                source: Some(source),
+            })),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.category(), self.error().message)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Transport(failure) => {
+                failure.source.as_deref().map(|source| source as &(dyn Error + 'static))
+            }
+            _ => None,
+        }
+    }
+}
+
+// === impl TransportFailure ===
+
+impl TransportFailure {
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn category(&self) -> Category {
+        match &self.kind {
+            TransportKind::Connect | TransportKind::Broken | TransportKind::Other => Category::NetworkError,
+            TransportKind::Timeout => Category::Timeout,
+            TransportKind::Status(failure) if failure.status == StatusCode::TOO_MANY_REQUESTS => {
+                Category::RateLimit
+            }
+            TransportKind::Status(_) | TransportKind::InvalidReply { .. } => Category::ServerError,
+            TransportKind::Capacity => Category::LocalCapacityRejection,
+            TransportKind::Encode => Category::InvalidParams,
+        }
+    }
+
+    fn error(&self) -> ErrorObject {
+        match &self.kind {
+            TransportKind::Connect => ErrorObject::new(code::NETWORK, "Upstream connection failed"),
+            TransportKind::Broken | TransportKind::Other => {
+                ErrorObject::new(code::NETWORK, "Upstream connection broken")
+            }
+            TransportKind::Timeout => ErrorObject::new(code::TIMEOUT, "Request timeout"),
+            TransportKind::Status(failure) => ErrorObject::new(
+                code::UPSTREAM_SERVER,
+                format!("Provider infrastructure error (HTTP {})", failure.status.as_u16()),
+            ),
+            TransportKind::InvalidReply { .. } => {
+                ErrorObject::new(code::SERVER_ERROR, "Invalid upstream response")
+            }
+            TransportKind::Capacity => ErrorObject::new(code::CAPACITY, "Local request capacity unavailable"),
+            TransportKind::Encode => ErrorObject::new(code::INVALID_REQUEST, "Request could not be encoded"),
+        }
+    }
+}

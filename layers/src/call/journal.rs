@@ -1,0 +1,83 @@
+//! What is written down about a call while it runs.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Candidates, Plan};
+
+/// The shared record of one call: its plan, its candidates with what became of each, and durations.
+///
+/// Layers further in write, layers further out and the edge read. Every entry is written once or is a sum,
+/// so no lock is needed.
+#[derive(Debug, Default)]
+pub struct Journal {
+    plan: OnceLock<Plan>,
+    candidates: OnceLock<Candidates>,
+    selection_start: OnceLock<Instant>,
+    selection_nanos: AtomicU64,
+    upstream_nanos: AtomicU64,
+}
+
+impl Journal {
+    /// Writes the plan down. The first one stands.
+    pub fn set_plan(&self, plan: Plan) {
+        // A second plan for one call would tear it between two snapshots.
+        let _ = self.plan.set(plan);
+    }
+
+    /// The plan, once there is one.
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.get()
+    }
+
+    /// The candidates, making them at the first call.
+    pub fn open_candidates(&self, make: impl FnOnce() -> Candidates) -> &Candidates {
+        self.candidates.get_or_init(make)
+    }
+
+    /// The candidates, once dispatching began.
+    #[must_use]
+    pub fn candidates(&self) -> Option<&Candidates> {
+        self.candidates.get()
+    }
+
+    // The durations below are sums that are read after the answer is there: relaxed is enough.
+
+    /// Notes when the selection of channels began.
+    pub fn selection_began(&self, now: Instant) {
+        // The first selection of a call is the one that counts.
+        let _ = self.selection_start.set(now);
+    }
+
+    /// Notes that the first channel is about to be used.
+    pub fn selection_ended(&self, now: Instant) {
+        if let Some(start) = self.selection_start.get() {
+            self.selection_nanos.store(nanos(now - *start), Ordering::Relaxed);
+        }
+    }
+
+    /// Time spent on selecting channels.
+    #[must_use]
+    pub fn selection(&self) -> Duration {
+        Duration::from_nanos(self.selection_nanos.load(Ordering::Relaxed))
+    }
+
+    /// Adds time spent waiting for an upstream.
+    pub fn add_upstream(&self, time: Duration) {
+        self.upstream_nanos.fetch_add(nanos(time), Ordering::Relaxed);
+    }
+
+    /// Time spent waiting for upstreams, over all attempts.
+    #[must_use]
+    pub fn upstream(&self) -> Duration {
+        Duration::from_nanos(self.upstream_nanos.load(Ordering::Relaxed))
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

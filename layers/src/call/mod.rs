@@ -1,0 +1,136 @@
+//! One JSON-RPC call of a client, and what the layers around it share.
+
+#[cfg(feature = "candidate")]
+pub mod candidate;
+#[cfg(feature = "failover")]
+pub mod failover;
+#[cfg(feature = "strategy")]
+pub mod strategy;
+
+mod batch;
+mod candidates;
+mod either;
+mod failure;
+mod filter;
+mod journal;
+mod plan;
+mod ranker;
+mod reply;
+mod route;
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Extensions;
+use tokio::time::Instant;
+
+pub use self::batch::{Batch, BatchItem};
+pub use self::candidates::{Candidate, Candidates, Demotion, Progress, Tier};
+pub use self::either::Either;
+pub use self::failure::{
+    BoxError, Dispatch, Exhausted, Failure, Rejection, Scope, StatusFailure, TransportFailure, TransportKind,
+    UpstreamFailure,
+};
+pub use self::filter::{Filter, Hints, Stage, Subject, Verdict};
+pub use self::journal::Journal;
+pub use self::plan::{Pin, Plan, Unknown};
+pub use self::ranker::{RankContext, Ranker};
+pub use self::reply::{Body, ErrorReply, Reply, StreamBody};
+pub use self::route::{ClientId, MetaMode, Origin, Route};
+
+use crate::catalog::MethodId;
+use crate::wire::{ErrorObject, Request, code};
+
+/// One JSON-RPC item that a client asked for, on its way through the call layers.
+///
+/// Cloning is cheap: a handful of reference counts, no copy of the request.
+#[derive(Clone)]
+pub struct Call {
+    /// Where the client wants it to go.
+    pub route: Route,
+    /// The client's bytes.
+    pub request: Request,
+    /// The method as a registered number.
+    pub method: MethodId,
+    /// When the request, or the batch it came in, arrived.
+    pub received: Instant,
+    /// When the answer must be there. Set by the layer that resolves the profile; never moved later.
+    pub deadline: Instant,
+    /// Who asks, and how the answer is to be decorated.
+    pub origin: Origin,
+    /// The batch this call is an item of.
+    pub batch: Option<BatchItem>,
+    /// Candidates that are being filtered and ranked; taken by the first layer that dispatches.
+    pub shortlist: Option<Vec<Candidate>>,
+    /// Choose and stop: nothing is sent upstream. The outcome is an empty result, and the journal holds the
+    /// candidates. Used to explain a decision and to choose the provider of a batch.
+    pub dry_run: bool,
+    /// For layers that are not part of this crate.
+    pub extensions: Extensions,
+    journal: Arc<Journal>,
+}
+
+impl Call {
+    /// A call that arrived at `received` and may take ten seconds, the limit of methods without one of
+    /// their own, until a layer knows better.
+    #[must_use]
+    pub fn new(route: Route, request: Request, received: Instant) -> Self {
+        Self {
+            route,
+            method: MethodId::of(&request.method()),
+            request,
+            received,
+            deadline: received + std::time::Duration::from_secs(10),
+            origin: Origin::default(),
+            batch: None,
+            shortlist: None,
+            dry_run: false,
+            extensions: Extensions::new(),
+            journal: Arc::default(),
+        }
+    }
+
+    /// What is written down about the call as it goes. The handle outlives the call.
+    #[must_use]
+    pub const fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// The resolved route, once a layer has resolved it.
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        self.journal.plan()
+    }
+
+    /// The candidates to draw from. The first caller closes the shortlist; clones of the call, such as the
+    /// racers of a hedge, draw from the same candidates, so that no channel is tried twice.
+    pub fn candidates(&mut self) -> &Candidates {
+        let shortlist = self.shortlist.take();
+        self.journal.open_candidates(|| Candidates::new(shortlist.unwrap_or_default()))
+    }
+}
+
+/// The answer to a call that reached a layer without a plan: the stack was put together wrongly.
+#[cfg(any(
+    feature = "candidate",
+    feature = "failover",
+    feature = "guard",
+    feature = "rate-limit",
+    feature = "strategy"
+))]
+fn unplanned() -> Failure {
+    tracing::error!("a call reached a layer that needs a resolved profile; put `ProfileLayer` outside it");
+    Failure::rejected(
+        crate::catalog::Category::InternalError,
+        ErrorObject::new(code::INTERNAL_ERROR, "Internal error"),
+    )
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("method", &self.method)
+            .field("route", &self.route)
+            .finish_non_exhaustive()
+    }
+}

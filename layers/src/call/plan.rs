@@ -1,0 +1,88 @@
+//! A route with every name looked up.
+
+use std::sync::Arc;
+
+use crate::catalog::{Catalog, Chain, Profile, Provider, Strategy, Transport};
+
+/// A resolved route: one snapshot of the catalogue and positions in it.
+///
+/// The snapshot is the only reference count a call takes on the catalogue, so the whole call sees one state
+/// of the configuration.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    snapshot: Arc<Catalog>,
+    profile: u16,
+    chain: u16,
+    /// How candidates are ranked.
+    pub strategy: Strategy,
+    /// The provider that goes first, or alone.
+    pub pin: Option<Pin>,
+    /// The only upstream transport to use.
+    pub transport: Option<Transport>,
+}
+
+/// A provider that was chosen by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Its position in the chain.
+    pub provider: u16,
+    /// Whether the others may be tried after it.
+    pub failover: bool,
+}
+
+impl Plan {
+    /// Looks a chain up in a profile.
+    ///
+    /// # Errors
+    ///
+    /// Which of the two names the snapshot does not have.
+    pub fn new(snapshot: Arc<Catalog>, profile: &str, chain: &str) -> Result<Self, Unknown> {
+        let (profile_at, found) = snapshot.profile(profile).ok_or(Unknown::Profile)?;
+        let (chain_at, _) = found.chain(chain).ok_or(Unknown::Chain)?;
+        let strategy = found.routing.default_strategy.unwrap_or_default();
+        Ok(Self { snapshot, profile: profile_at, chain: chain_at, strategy, pin: None, transport: None })
+    }
+
+    /// The catalogue the call is routed by.
+    #[must_use]
+    pub const fn snapshot(&self) -> &Arc<Catalog> {
+        &self.snapshot
+    }
+
+    /// The position of the profile: a dense number within the snapshot.
+    #[must_use]
+    pub const fn profile_index(&self) -> u16 {
+        self.profile
+    }
+
+    /// The profile.
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        &self.snapshot.profiles()[usize::from(self.profile)]
+    }
+
+    /// The chain.
+    #[must_use]
+    pub fn chain(&self) -> &Chain {
+        &self.profile().chains()[usize::from(self.chain)]
+    }
+
+    /// A provider of the chain, by position.
+    ///
+    /// # Panics
+    ///
+    /// If `index` does not come from this plan.
+    #[must_use]
+    pub fn provider(&self, index: u16) -> &Provider {
+        &self.chain().providers[usize::from(index)]
+    }
+}
+
+/// Which name of a route the catalogue does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// The profile.
+    Profile,
+    /// The chain.
+    Chain,
+}

@@ -1,0 +1,85 @@
+//! Where a call is to go and where it comes from.
+
+use std::net::IpAddr;
+
+use http::HeaderValue;
+use http::uri::PathAndQuery;
+use smol_str::SmolStr;
+
+use crate::catalog::{DEFAULT_PROFILE, Strategy, Transport};
+
+/// What the client, or the embedder on its behalf, said about where to go. Names, not yet looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Profile slug.
+    pub profile: SmolStr,
+    /// Chain alias or decimal chain id.
+    pub chain: SmolStr,
+    /// The strategy, if the client chose one.
+    pub strategy: Option<Strategy>,
+    /// The only provider to use, by id.
+    pub provider: Option<SmolStr>,
+    /// The only upstream transport to use.
+    pub transport: Option<Transport>,
+}
+
+impl Route {
+    /// To a chain of the default profile.
+    #[must_use]
+    pub fn to_chain(chain: impl AsRef<str>) -> Self {
+        Self {
+            profile: SmolStr::new_static(DEFAULT_PROFILE),
+            chain: SmolStr::new(chain),
+            strategy: None,
+            provider: None,
+            transport: None,
+        }
+    }
+}
+
+/// Where a call comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// How the client is connected; `None` inside a process.
+    pub transport: Option<Transport>,
+    /// The name of the request in logs and metadata.
+    pub request_id: Option<SmolStr>,
+    /// Who pays for it with a rate-limit token; `None` is never limited.
+    pub client: Option<ClientId>,
+    /// The request's path and query. The query may hold a key: only the path is ever written out.
+    pub path: Option<PathAndQuery>,
+    /// The client's `user-agent`.
+    pub user_agent: Option<HeaderValue>,
+    /// Which routing metadata the client asked for.
+    pub meta: MetaMode,
+}
+
+/// The identity a rate limit is counted under.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClientId {
+    /// A digest of an API key: the key itself is not kept.
+    Key([u8; 16]),
+    /// The client's address.
+    Address(IpAddr),
+}
+
+impl std::fmt::Debug for ClientId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Key(_) => f.write_str("Key(..)"),
+            Self::Address(address) => f.debug_tuple("Address").field(address).finish(),
+        }
+    }
+}
+
+/// How a client wants to see routing metadata.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetaMode {
+    /// Not at all.
+    #[default]
+    None,
+    /// In response headers.
+    Headers,
+    /// In a member of the response body.
+    Body,
+}

@@ -1,0 +1,7 @@
+//! Data structures that outlive a request and know no layer.
+
+mod entropy;
+mod table;
+
+pub use self::entropy::Entropy;
+pub use self::table::Table;

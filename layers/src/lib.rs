@@ -3,5 +3,8 @@
 pub mod attempt;
 pub mod call;
 pub mod catalog;
+pub mod edge;
 pub mod state;
+#[cfg(feature = "test-util")]
+pub mod testing;
 pub mod wire;

@@ -1,5 +1,16 @@
 //! One try of a call on one channel, and the layers around it.
 
+#[cfg(feature = "benchmark")]
+pub mod benchmark;
+#[cfg(feature = "circuit-breaker")]
+pub mod breaker;
+#[cfg(feature = "classify")]
+pub mod classify;
+#[cfg(feature = "pace")]
+pub mod pace;
+#[cfg(feature = "timeout")]
+pub mod timeout;
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -4,6 +4,12 @@
 pub mod candidate;
 #[cfg(feature = "failover")]
 pub mod failover;
+#[cfg(feature = "guard")]
+pub mod guard;
+#[cfg(feature = "observe")]
+pub mod observe;
+#[cfg(feature = "rate-limit")]
+pub mod rate_limit;
 #[cfg(feature = "strategy")]
 pub mod strategy;
 

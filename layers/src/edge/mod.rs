@@ -1,0 +1,8 @@
+//! Where HTTP becomes calls and attempts become HTTP.
+
+#[cfg(feature = "http")]
+pub mod egress;
+#[cfg(feature = "http")]
+pub mod ingress;
+#[cfg(feature = "profile")]
+pub mod profile;

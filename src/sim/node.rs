@@ -68,7 +68,8 @@ enum State {
         stop: oneshot::Sender<()>,
         task: JoinHandle<()>,
     },
-    /// The socket is bound but does not listen: connecting is refused, and nobody else gets the port meanwhile.
+    /// The socket is bound but does not listen: connecting is refused, and the kernel gives the port to nobody who
+    /// asks for any free one, be it to listen or to connect.
     Stopped(Option<TcpSocket>),
 }
 

@@ -191,3 +191,6 @@ impl ReplyScanner {
         self.envelope.shape()
     }
 }
+
+#[cfg(test)]
+mod tests;

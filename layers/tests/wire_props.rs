@@ -31,11 +31,13 @@ fn string() -> impl Strategy<Value = String> {
     vec(part, 0..4).prop_map(|parts| format!("\"{}\"", parts.concat()))
 }
 
+/// A scalar, now and then one that only looks like it.
 fn scalar() -> impl Strategy<Value = String> {
     prop_oneof![
-        2 => number(),
-        2 => string(),
-        1 => proptest::sample::select(vec!["null", "true", "false"]).prop_map(str::to_owned),
+        16 => number(),
+        16 => string(),
+        1 => one_of(&["01", "-", "-.5", "1.", "1e", "1e+", "+1", ".5", "0x1", "nul", "nulll", "True", "'a'", ""]),
+        8 => proptest::sample::select(vec!["null", "true", "false"]).prop_map(str::to_owned),
     ]
 }
 
@@ -58,20 +60,25 @@ fn name() -> impl Strategy<Value = String> {
     prop_oneof![2 => known_name(), 1 => string(), 1 => "\"[ab]\""]
 }
 
+/// What stands before the closing bracket, now and then a comma too many.
+fn tail() -> impl Strategy<Value = &'static str> {
+    prop_oneof![24 => Just(""), 1 => Just(",")]
+}
+
 fn array_of(element: impl Strategy<Value = String>, max: usize) -> impl Strategy<Value = String> {
-    (vec((space(), element, space()), 0..max), space()).prop_map(|(elements, space)| {
+    (vec((space(), element, space()), 0..max), space(), tail()).prop_map(|(elements, space, tail)| {
         let elements: Vec<String> = elements.into_iter().map(|(a, element, b)| a + &element + &b).collect();
-        format!("[{space}{}]", elements.join(","))
+        format!("[{space}{}{tail}]", elements.join(","))
     })
 }
 
 fn object_of(member: impl Strategy<Value = (String, String)>, max: usize) -> impl Strategy<Value = String> {
-    (vec((space(), member, space(), space()), 0..max), space()).prop_map(|(members, space)| {
+    (vec((space(), member, space(), space()), 0..max), space(), tail()).prop_map(|(members, space, tail)| {
         let members: Vec<String> = members
             .into_iter()
             .map(|(a, (name, value), b, c)| format!("{a}{name}{b}:{c}{value}{a}"))
             .collect();
-        format!("{{{space}{}}}", members.join(","))
+        format!("{{{space}{}{tail}}}", members.join(","))
     })
 }
 

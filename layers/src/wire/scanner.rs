@@ -156,7 +156,8 @@ impl Scanner {
             State::Number(number) if number.is_complete() && self.nesting.depth() == 0 => {
                 sink.end(self.position, 0)
             }
-            State::AfterValue if self.nesting.depth() == 0 && self.utf8.is_complete() => Ok(()),
+            // No character is cut in two here: bytes beyond ASCII stand in strings alone, and none is open.
+            State::AfterValue if self.nesting.depth() == 0 => Ok(()),
             _ => Err(Syntax::new(self.position, "unexpected end").into()),
         }
     }
@@ -251,9 +252,7 @@ impl Scanner {
                             sink.end(base + at as u64, self.nesting.depth())?;
                             State::AfterValue
                         }
-                        (Some(_), _) => {
-                            return Err(state.fault(base + at as u64).into());
-                        }
+                        (Some(_), _) => return Err(state.fault(base + at as u64).into()),
                     }
                 }
                 (State::Escape(role), b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {

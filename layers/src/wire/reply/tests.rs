@@ -162,6 +162,9 @@ fn the_first_defect_in_the_text_is_told_and_stays() {
     assert_eq!(read(r#"{"id":2,"jsonrpc":"1.0","method":1}"#), Err(IdMismatch));
     assert_eq!(read(r#"{"jsonrpc":"1.0","id":2}x"#), Err(UnsupportedVersion));
     assert_eq!(read("[<"), Err(UnexpectedBatch));
+    assert_eq!(read(r#"{"error":{"code":1,"message":"m"},"result":1,"method":1}"#), Err(InvalidEnvelope));
+    assert_eq!(read(r#"{"result":1,"error":{"code":1,"message":"m"},"method":1}"#), Err(InvalidEnvelope));
+    assert_eq!(read(r#"{"error":{"code":"1","message":"m"},"method":1}"#), Err(InvalidEnvelope));
     assert_eq!(read("{\"jsonrpc\":\"1.0\",\"é\":1"), Err(UnsupportedVersion));
 
     let mut scanner = ReplyScanner::new(b"1");

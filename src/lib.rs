@@ -1,2 +1,3 @@
 //! The Lasso router.
+pub mod config;
 pub mod sim;

@@ -117,13 +117,7 @@ impl Call {
 }
 
 /// The answer to a call that reached a layer without a plan: the stack was put together wrongly.
-#[cfg(any(
-    feature = "candidate",
-    feature = "failover",
-    feature = "guard",
-    feature = "rate-limit",
-    feature = "strategy"
-))]
+#[cfg(any(feature = "candidate", feature = "guard", feature = "rate-limit"))]
 fn unplanned() -> Failure {
     tracing::error!("a call reached a layer that needs a resolved profile; put `ProfileLayer` outside it");
     let error = crate::wire::ErrorObject::new(crate::wire::code::INTERNAL_ERROR, "Internal error");

@@ -76,36 +76,46 @@ pub(crate) fn block(view: &View, number: u64, full: bool) -> Value {
 
 /// The transaction of a block.
 pub(crate) fn transaction(view: &View, number: u64) -> Value {
+    let mut transaction = plain_transaction(view, Some(number), &view.transaction_hash(number));
+    transaction["from"] = json!(MINER);
+    transaction["to"] = json!(TOKEN_A);
+    transaction["nonce"] = json!(quantity(number));
+    transaction["gas"] = json!(quantity(gas_used(view)));
+    transaction
+}
+
+/// A raw transaction, which is not decoded and so says nothing but its hash and its block, if it is in one.
+pub(crate) fn plain_transaction(view: &View, block: Option<u64>, hash: &[u8; 32]) -> Value {
+    let priced_at = block.unwrap_or_else(|| view.height());
     json!({
-        "hash": hex(&view.transaction_hash(number)),
-        "blockHash": hex(&view.hash(number)),
-        "blockNumber": quantity(number),
-        "transactionIndex": "0x0",
+        "hash": hex(hash),
+        "blockHash": block.map(|number| hex(&view.hash(number))),
+        "blockNumber": block.map(quantity),
+        "transactionIndex": block.map(|_| "0x0"),
         "type": "0x0",
         "chainId": quantity(view.chain_id()),
-        "nonce": quantity(number),
-        "from": MINER,
-        "to": TOKEN_A,
+        "nonce": "0x0",
+        "from": hex(&[0; 20]),
+        "to": hex(&[0; 20]),
         "value": "0x0",
-        "gas": quantity(gas_used(view)),
-        "gasPrice": quantity(base_fee(number)),
+        "gas": quantity(GAS_PER_TRANSACTION),
+        "gasPrice": quantity(base_fee(priced_at)),
         "input": "0x",
         "v": quantity(view.chain_id().saturating_mul(2).saturating_add(35)),
-        "r": hex(&view.digest("r", number)),
-        "s": hex(&view.digest("s", number)),
+        "r": hex(&keccak256(&[b"r", hash])),
+        "s": hex(&keccak256(&[b"s", hash])),
     })
 }
 
 /// The receipt of the transaction of a block.
 pub(crate) fn receipt(view: &View, number: u64) -> Value {
-    let logs: Vec<Value> = logs(view, number, &LogFilter::default()).collect();
     let mut receipt = plain_receipt(view, number, &view.transaction_hash(number));
     receipt["from"] = json!(MINER);
     receipt["to"] = json!(TOKEN_A);
     receipt["gasUsed"] = json!(quantity(gas_used(view)));
     receipt["cumulativeGasUsed"] = json!(quantity(gas_used(view)));
     receipt["logsBloom"] = json!(hex(&bloom(view, number)));
-    receipt["logs"] = json!(logs);
+    receipt["logs"] = logs(view, number, &LogFilter::default()).into();
     receipt
 }
 
@@ -130,23 +140,30 @@ pub(crate) fn plain_receipt(view: &View, number: u64, transaction: &[u8; 32]) ->
 }
 
 /// The logs of a block that pass the filter's address and topics.
-pub(crate) fn logs(view: &View, number: u64, filter: &LogFilter) -> impl Iterator<Item = Value> {
-    let all = (0..view.logs_per_block()).map(move |index| (index, log(number, index)));
-    let passing = all.filter(|(_, log)| filter.passes(log));
-    passing.map(move |(index, log)| {
+pub(crate) fn logs(view: &View, number: u64, filter: &LogFilter) -> Vec<Value> {
+    let all = (0..view.logs_per_block()).map(|index| (index, log(number, index)));
+    let passing: Vec<_> = all.filter(|(_, log)| filter.passes(log)).collect();
+    if passing.is_empty() {
+        return Vec::new();
+    }
+    // Hashing is most of the work, and the same for all logs of a block.
+    let (block, transaction) = (hex(&view.hash(number)), hex(&view.transaction_hash(number)));
+    let (number, timestamp) = (quantity(number), quantity(view.timestamp(number)));
+    let shown = passing.into_iter().map(|(index, log)| {
         json!({
             "address": hex(&log.address),
             "topics": log.topics.map(|topic| hex(&topic)),
             "data": hex(&log.amount),
-            "blockNumber": quantity(number),
-            "blockHash": hex(&view.hash(number)),
-            "blockTimestamp": quantity(view.timestamp(number)),
-            "transactionHash": hex(&view.transaction_hash(number)),
+            "blockNumber": number,
+            "blockHash": block,
+            "blockTimestamp": timestamp,
+            "transactionHash": transaction,
             "transactionIndex": "0x0",
             "logIndex": quantity(index),
             "removed": false,
         })
-    })
+    });
+    shown.collect()
 }
 
 /// Swings between 1 and 2 gwei.

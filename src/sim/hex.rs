@@ -1,13 +1,14 @@
 //! The two hexadecimal notations of the Ethereum JSON-RPC: quantities and byte strings.
 
-use std::fmt::Write;
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// A byte string: `0x` and two digits per byte.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 + 2 * bytes.len());
     text.push_str("0x");
     for byte in bytes {
-        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
     }
     text
 }

@@ -81,10 +81,7 @@ impl Oracle<'_> {
                 let number = params.block(0, view)?;
                 number.map_or(Value::Null, |number| json!([block::receipt(view, number)]))
             }
-            "eth_getTransactionByHash" => {
-                let number = view.number_of_transaction(&params.array(0)?);
-                number.map_or(Value::Null, |number| block::transaction(view, number))
-            }
+            "eth_getTransactionByHash" => self.transaction(&params.array(0)?),
             "eth_getTransactionReceipt" => self.receipt(&params.array(0)?),
             "eth_getLogs" => self.logs(params.required(0)?)?,
 
@@ -132,6 +129,16 @@ impl Oracle<'_> {
 
     fn block(&self, number: Option<u64>, full: &Value) -> Value {
         number.map_or(Value::Null, |number| self.view.block(number, full.as_bool().unwrap_or(false)))
+    }
+
+    fn transaction(&self, hash: &[u8; 32]) -> Value {
+        if let Some(number) = self.view.number_of_transaction(hash) {
+            return block::transaction(&self.view, number);
+        }
+        self.chain.sent(hash).map_or(Value::Null, |number| {
+            let mined = (number <= self.view.height()).then_some(number);
+            block::plain_transaction(&self.view, mined, hash)
+        })
     }
 
     fn receipt(&self, hash: &[u8; 32]) -> Value {

@@ -37,8 +37,8 @@
 //! - `web3_clientVersion` is `lasso-sim/<version>/<name>`, which tells a test which node answered.
 //! - `eth_call` returns 32 bytes that depend on callee and data; a call to [`REVERTING_CONTRACT`] reverts with
 //!   [`REVERT_REASON`].
-//! - `eth_sendRawTransaction` takes any bytes, returns their Keccak-256 and has a receipt for them from the next
-//!   block on. The same bytes again give the same hash.
+//! - `eth_sendRawTransaction` takes any bytes, does not decode them and returns their Keccak-256. They are pending
+//!   until the next block and have a receipt from then on. The same bytes again give the same hash.
 //! - `eth_subscribe` over WebSocket knows `newHeads`, `logs` and `newPendingTransactions`.
 //! - Filters (`eth_newFilter` and the like), `debug_*`, `trace_*` and `txpool_*` do not exist: code -32601.
 //! - Errors carry the codes and words of geth. A body that is not `application/json` is refused with 415, a `GET`

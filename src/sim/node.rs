@@ -81,6 +81,10 @@ impl SimNode {
     /// # Errors
     ///
     /// When the address cannot be listened on.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with I/O and time.
     pub async fn start(options: SimNodeOptions) -> io::Result<Self> {
         let listener = bind(options.listen)?.listen(BACKLOG)?;
         let addr = listener.local_addr()?;

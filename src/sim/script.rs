@@ -125,7 +125,10 @@ impl Plan {
 
     fn meet(&mut self, fault: &Fault, rng: &mut fastrand::Rng) {
         match fault {
-            Fault::Latency { base, jitter } => self.delay += *base + jitter.mul_f64(rng.f64()),
+            Fault::Latency { base, jitter } => {
+                let more = base.saturating_add(jitter.mul_f64(rng.f64()));
+                self.delay = self.delay.saturating_add(more);
+            }
             Fault::Lag(blocks) => self.lag = self.lag.max(*blocks),
             Fault::WrongChain(id) => {
                 self.chain_id.get_or_insert(*id);

@@ -121,6 +121,9 @@ async fn a_sent_transaction_has_its_keccak_hash_and_a_receipt_from_the_next_bloc
     assert_eq!(hash, "0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
     assert_eq!(ask(&node, "eth_sendRawTransaction", &json!(["0x"])).await["result"], hash);
     assert_eq!(ask(&node, "eth_getTransactionReceipt", &json!([hash])).await["result"], Value::Null);
+    // viem waits for no receipt of a transaction that is not at least pending.
+    let pending = &ask(&node, "eth_getTransactionByHash", &json!([hash])).await["result"];
+    assert_eq!((&pending["hash"], &pending["blockHash"]), (&hash, &Value::Null));
     node.chain().mine(1);
     let receipt = &ask(&node, "eth_getTransactionReceipt", &json!([hash])).await["result"];
     assert_eq!(receipt["blockNumber"], "0x3e9");

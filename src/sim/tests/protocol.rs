@@ -9,17 +9,22 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use super::{LIMIT, body_of, call, connect, exchange, node, read_all};
-use crate::sim::{SimNode, Transport};
+use crate::sim::{Fault, Rule, SimNode, Transport};
 
 type Http = Client<HttpConnector, Full<Bytes>>;
 
-async fn post(client: &Http, node: &SimNode, body: String) -> (Version, Bytes) {
-    let request = Request::post(format!("{}/path?key=1", node.http_url()))
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+fn request(node: &SimNode, body: String) -> Request<Full<Bytes>> {
+    Request::post(format!("{}/path?key=1", node.http_url()))
         .header("content-type", "application/json; charset=utf-8")
         .header("x-test", "yes")
         .body(Full::new(body.into()))
-        .unwrap();
-    let response = client.request(request).await.unwrap();
+        .unwrap()
+}
+
+async fn post(client: &Http, node: &SimNode, body: String) -> (Version, Bytes) {
+    let response = client.request(request(node, body)).await.unwrap();
     (response.version(), response.into_body().collect().await.unwrap().to_bytes())
 }
 
@@ -56,6 +61,34 @@ async fn both_versions_of_http_are_served_and_connections_are_kept() {
     assert_eq!((last.path.as_str(), last.headers["x-test"].to_str().unwrap()), ("/path?key=1", "yes"));
     assert_eq!((last.id.as_deref(), last.params.as_deref(), last.batch), (Some("1"), Some("[]"), None));
     assert!(!format!("{last:?}").contains("key=1"));
+}
+
+#[tokio::test]
+async fn over_http2_a_cancelled_stream_leaves_the_others_and_an_ending_takes_them_all() {
+    let node = node().await;
+    node.behave([
+        Rule::method("eth_chainId", Fault::Hang),
+        Rule::method("eth_gasPrice", Fault::Reset),
+        Rule::method("eth_syncing", Fault::HalfBody),
+    ]);
+    let client: Http = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+    let spawn = |method: &str| {
+        let (client, body) = (client.clone(), call(method, &json!([])));
+        let request = request(&node, body);
+        tokio::spawn(async move {
+            client.request(request).await?.into_body().collect().await.map_err(Error::from)
+        })
+    };
+    let [one, two] = [spawn("eth_chainId"), spawn("eth_chainId")];
+    assert!(node.wait_until(LIMIT, |stats| stats.in_flight == 2).await);
+    one.abort();
+    assert!(node.wait_until(LIMIT, |stats| stats.in_flight == 1).await);
+    assert!(spawn("eth_syncing").await.unwrap().is_err());
+    assert!(spawn("eth_blockNumber").await.unwrap().is_ok());
+    assert_eq!(node.stats().accepted, 1);
+    assert!(spawn("eth_gasPrice").await.unwrap().is_err());
+    assert!(two.await.unwrap().is_err());
+    assert!(node.wait_until(LIMIT, |stats| stats.in_flight == 0 && stats.connections == 0).await);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::StatusCode;
 use lasso_layers::catalog::{ChainSpec, ClientLimit, ProfileSpec, ProviderSpec};
@@ -25,7 +25,8 @@ impl Demo {
     ///
     /// If no loopback port can be had.
     pub async fn start() -> io::Result<Self> {
-        let chain = SimChain::new(1, SimChainOptions::default());
+        let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let chain = SimChain::new(1, SimChainOptions { timestamp, block_time: BLOCK_TIME, ..SimChainOptions::default() });
         let mut nodes = Vec::new();
         for name in ["quick", "slow", "shaky"] {
             nodes.push(SimNode::start(SimNodeOptions::new(name, chain.clone())).await?);

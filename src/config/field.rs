@@ -55,7 +55,9 @@ impl<'a> Field<'a> {
             Some(entries) => entries,
             None if self.node.is_null() => return None,
             None => {
-                self.refuse(report, "a mapping");
+                // Not shown: a secret may stand one level too high.
+                let message = format!("found {}; allowed is a mapping", self.node.kind());
+                self.error(report, "invalid_value", message);
                 return None;
             }
         };

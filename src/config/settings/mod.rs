@@ -56,6 +56,7 @@ impl Settings {
         let root = document::parse(text, 1, &mut report).unwrap_or_else(|| Node::null(1));
         settings.read(&Field::root(&root), &(), &mut report);
         let readable = report.problems.is_empty();
+        report.problems.sort_by_key(|problem| problem.line);
         report.problems.extend(overrides::apply(&mut settings, environment));
         if readable {
             settings.check_pairs(&root, &mut report);

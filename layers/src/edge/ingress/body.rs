@@ -24,9 +24,11 @@ pub struct ResponseBody {
 /// A piece of a response.
 pub(super) enum Part {
     Bytes(Bytes),
-    Stream(StreamBody),
-    /// A stream that begins with an object, without the brace that opens it.
-    Headless(StreamBody),
+    Stream {
+        stream: StreamBody,
+        /// The brace that opens it is still to be left out.
+        headless: bool,
+    },
 }
 
 impl ResponseBody {
@@ -70,7 +72,7 @@ impl From<Body> for Part {
     fn from(body: Body) -> Self {
         match body {
             Body::Full(bytes) => Self::Bytes(bytes),
-            Body::Stream(stream) => Self::Stream(stream),
+            Body::Stream(stream) => Self::Stream { stream, headless: false },
         }
     }
 }
@@ -83,44 +85,39 @@ impl http_body::Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
         loop {
-            let bytes = match &mut self.current {
+            let bytes = match &mut this.current {
                 None => return Poll::Ready(None),
                 Some(Part::Bytes(bytes)) => {
                     let bytes = std::mem::take(bytes);
-                    self.advance();
+                    this.advance();
                     bytes
                 }
-                Some(Part::Stream(stream) | Part::Headless(stream)) => {
-                    match ready!(Pin::new(stream).poll_frame(cx)) {
+                Some(Part::Stream { stream, headless }) => match ready!(Pin::new(stream).poll_frame(cx)) {
+                    Some(Ok(frame)) => {
                         // Trailers of the upstream are not the client's business.
-                        Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-                        Some(Err(error)) => {
-                            self.current = None;
-                            self.rest = Vec::new().into_iter();
-                            return Poll::Ready(Some(Err(error)));
-                        }
-                        None => {
-                            self.advance();
-                            continue;
+                        let bytes = frame.into_data().unwrap_or_default();
+                        match headless.then(|| without_brace(&bytes)) {
+                            None => bytes,
+                            Some(Some(rest)) => {
+                                *headless = false;
+                                rest
+                            }
+                            // Only space so far.
+                            Some(None) => continue,
                         }
                     }
-                }
-            };
-            let bytes = match self.current.take_if(|part| matches!(part, Part::Headless(_))) {
-                None => bytes,
-                Some(Part::Headless(stream)) => match without_brace(&bytes) {
-                    Some(rest) => {
-                        self.current = Some(Part::Stream(stream));
-                        rest
+                    Some(Err(error)) => {
+                        this.current = None;
+                        this.rest = Vec::new().into_iter();
+                        return Poll::Ready(Some(Err(error)));
                     }
                     None => {
-                        // Only space so far: the brace is still to come.
-                        self.current = Some(Part::Headless(stream));
+                        this.advance();
                         continue;
                     }
                 },
-                Some(_) => unreachable!("only a headless part was taken"),
             };
             if !bytes.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
@@ -137,9 +134,9 @@ impl http_body::Body for ResponseBody {
         for part in self.current.iter().chain(self.rest.as_slice()) {
             let length = match part {
                 Part::Bytes(bytes) => Some(bytes.len() as u64),
-                Part::Stream(stream) => stream.size_hint().exact(),
-                // How much space stands before the brace is not known.
-                Part::Headless(_) => None,
+                // How much space stands before a brace is not known.
+                Part::Stream { headless: true, .. } => None,
+                Part::Stream { stream, .. } => stream.size_hint().exact(),
             };
             let Some(length) = length else { return SizeHint::default() };
             sum.set_exact(sum.lower() + length);
@@ -174,7 +171,7 @@ pub(super) fn with_member(body: Body, name: &str, value: &[u8]) -> ResponseBody 
             Some(tail) => Part::Bytes(tail),
             None => return ResponseBody::from(bytes),
         },
-        Body::Stream(stream) => Part::Headless(stream),
+        Body::Stream(stream) => Part::Stream { stream, headless: true },
     };
     ResponseBody::from(vec![Part::Bytes(head.freeze()), tail])
 }

@@ -141,12 +141,13 @@ impl<S> Ingress<S> {
             _ => request.body().size_hint().exact(),
         };
         let too_large = length.is_some_and(|length| length > self.policy.max_body_bytes);
+        let is_rpc = uri.path().starts_with("/rpc/");
         let routed = match &self.route {
             Some(route) => Some(Parsed { route: route.clone(), meta: route::meta_mode(uri, headers) }),
-            None => route::parse(uri, headers),
+            None if is_rpc => route::parse(uri, headers),
+            None => None,
         };
         let Some(Parsed { route, meta }) = routed else {
-            let is_rpc = uri.path().starts_with("/rpc");
             let status =
                 if too_large && !is_rpc { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::NOT_FOUND };
             return Err(Box::new(plain_error(status, &id)));

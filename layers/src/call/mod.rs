@@ -119,6 +119,8 @@ impl Call {
 /// The answer to a call that reached a layer without a plan: the stack was put together wrongly.
 #[cfg(any(feature = "candidate", feature = "guard", feature = "rate-limit"))]
 fn unplanned() -> Failure {
+    use crate::wire::{ErrorObject, code};
+
     tracing::error!("a call reached a layer that needs a resolved profile; put `ProfileLayer` outside it");
     let error = crate::wire::ErrorObject::new(crate::wire::code::INTERNAL_ERROR, "Internal error");
     Failure::rejected(crate::catalog::Category::InternalError, error)

@@ -53,13 +53,6 @@ impl Journal {
         let _ = self.meta.set(meta);
     }
 
-    /// The routing metadata for the client, if it asked for any and the call was routed: a JSON object.
-    /// Writes down what the client is told about the routing: a JSON object. The first one stands.
-    pub fn set_meta(&self, meta: Bytes) {
-        // One call has one answer, and so one description of how it came about.
-        let _ = self.meta.set(meta);
-    }
-
     /// What the client is told about the routing, once the call was routed and if the client asked.
     #[must_use]
     pub fn meta(&self) -> Option<&Bytes> {

@@ -4,9 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use lasso_layers::catalog::Strategy;
+use lasso_layers::edge::ingress::Network;
 
 use super::maps::{CategoryThresholds, MethodTimeouts};
-use super::network::IpRange;
+
 use super::section::sections;
 use super::setting::{Secret, Setting};
 use super::words::{LogFormat, LogLevel, ProbeRecovery, TierOrder};
@@ -72,7 +73,7 @@ sections! {
         /// The address to listen on. `PORT` replaces the port alone, `LASSO_LISTEN` the whole address.
         "listen" => listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 4000)), ();
         /// Proxies whose `X-Forwarded-For` header is believed. Everybody else is known by the peer address.
-        "trusted_proxies" => trusted_proxies: Vec<IpRange> = Vec::new(), ();
+        "trusted_proxies" => trusted_proxies: Vec<Network> = Vec::new(), ();
         /// The largest request body, in bytes; a larger one gets HTTP 413.
         "max_body_bytes" => max_body_bytes: u64 = 8_000_000, 1..=MOST_BYTES;
         /// Bytes of requests in flight on the whole node; beyond it new ones are refused.

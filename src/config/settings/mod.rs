@@ -23,7 +23,6 @@ pub use self::keys::{
     UpstreamWebsocket, Websocket,
 };
 pub use self::maps::{CategoryThresholds, MethodTimeouts};
-pub use self::network::{InvalidRange, IpRange};
 pub use self::setting::Secret;
 pub use self::words::{LogFormat, LogLevel, ProbeRecovery, TierOrder};
 

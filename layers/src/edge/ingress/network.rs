@@ -46,6 +46,12 @@ impl FromStr for Network {
     }
 }
 
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
 impl fmt::Display for InvalidNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not an address or a range of addresses such as 10.0.0.0/8")
@@ -74,6 +80,13 @@ mod tests {
         assert!(contains("2001:db8::/32", "2001:db8:ffff::1"));
         assert!(!contains("2001:db8::/32", "2001:db9::1"));
         assert!(contains("10.0.0.0/8", "::ffff:10.1.1.1"));
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        for text in ["10.0.0.0/8", "2001:db8::/32", "10.1.2.3/32"] {
+            assert_eq!(text.parse::<Network>().unwrap().to_string(), text);
+        }
     }
 
     #[test]

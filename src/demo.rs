@@ -26,7 +26,10 @@ impl Demo {
     /// If no loopback port can be had.
     pub async fn start() -> io::Result<Self> {
         let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let chain = SimChain::new(1, SimChainOptions { timestamp, block_time: BLOCK_TIME, ..SimChainOptions::default() });
+        let chain = SimChain::new(
+            1,
+            SimChainOptions { timestamp, block_time: BLOCK_TIME, ..SimChainOptions::default() },
+        );
         let mut nodes = Vec::new();
         for name in ["quick", "slow", "shaky"] {
             nodes.push(SimNode::start(SimNodeOptions::new(name, chain.clone())).await?);

@@ -15,11 +15,6 @@ use super::profile::{self, Identity, Read};
 /// The largest file that is read, in bytes.
 const MAX_FILE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Problems that say no more than that something is not there. Next to an error that explains why it is not
-/// there, they are left out.
-const ABSENCES: [&str; 4] =
-    ["provider_without_url", "chain_without_providers", "profile_without_chains", "unknown_provider"];
-
 /// Profiles that can be put in force.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -127,15 +122,25 @@ impl Set {
         Ok(Loaded { profiles, warnings: self.problems })
     }
 
-    /// Whether an error of the same file says already why something is missing.
+    /// Whether a problem says no more than that something is missing, and an error of the same file says why.
     fn explained(&self, absence: &Located) -> bool {
-        let mut errors =
-            self.problems.iter().filter(|problem| problem.is_error() && problem.file == absence.file);
-        match absence.code {
-            // The provider may stand in any part that could not be read.
-            "unknown_provider" => errors.next().is_some(),
-            code => ABSENCES.contains(&code) && errors.any(|error| error.path.starts_with(&absence.path)),
-        }
+        let below = |path: &str, parent: &str| {
+            path.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.problems.iter().filter(|problem| problem.is_error() && problem.file == absence.file).any(
+            |error| {
+                match absence.code {
+                    "provider_without_url" => {
+                        let address = |key| error.path == format!("{}.{key}", absence.path);
+                        error.path == absence.path || address("url") || address("ws_url")
+                    }
+                    "chain_without_providers" | "profile_without_chains" => below(&error.path, &absence.path),
+                    // The provider may stand in any part that could not be read.
+                    "unknown_provider" => below(&error.path, "chains"),
+                    _ => false,
+                }
+            },
+        )
     }
 }
 
@@ -153,3 +158,6 @@ pub(super) fn text(path: &Path) -> Result<String, Located> {
         Located::error(&file, line, "", "invalid_yaml", "found bytes that are not UTF-8")
     })
 }
+
+#[cfg(test)]
+mod tests;

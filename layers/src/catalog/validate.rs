@@ -44,6 +44,9 @@ impl fmt::Display for Problem {
 /// The most profiles of a set, chains of a profile, or providers of a chain.
 const MOST: usize = 65_535;
 
+/// The priority of a provider that sets none.
+const DEFAULT_PRIORITY: u32 = 100;
+
 /// Headers that belong to the connection, not to the request: a profile cannot set them.
 const CONNECTION_HEADERS: [&str; 8] = [
     "connection",
@@ -228,7 +231,9 @@ fn check_chain(chain: &ChainSpec, findings: &mut Findings<'_>) {
         if provider.priority == 0 {
             findings.warning("unusual_value", format!("{at}.priority"), "found 0; advised is 1 or more");
         }
-        if let Some(first) = priorities.insert(provider.priority, &provider.id) {
+        // The default says that no order is asked for.
+        let ranked = provider.priority != DEFAULT_PRIORITY;
+        if let Some(first) = priorities.insert(provider.priority, &provider.id).filter(|_| ranked) {
             findings.warning(
                 "duplicate_priority",
                 format!("{at}.priority"),
@@ -316,9 +321,11 @@ fn check_address(address: &str, schemes: [&str; 2]) -> Result<(), String> {
         return Err("found an address without a scheme".to_owned());
     };
     if !schemes.iter().any(|allowed| scheme.eq_ignore_ascii_case(allowed)) {
-        let known = ["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
-        let scheme = if known { scheme } else { "another" };
-        return Err(format!("found {scheme} as the scheme"));
+        let known = ["http", "https", "ws", "wss"].iter().find(|known| scheme.eq_ignore_ascii_case(known));
+        return Err(match known {
+            Some(scheme) => format!("found the scheme {scheme}"),
+            None => "found an unknown scheme".to_owned(),
+        });
     }
     let uri: Uri = address.parse().map_err(|_| "found an address that is not a URL".to_owned())?;
     if uri.host().is_none_or(str::is_empty) {
@@ -437,3 +444,6 @@ impl Findings<'_> {
         self.problems.push(Problem { severity, code, profile: self.profile.to_owned(), path, message });
     }
 }
+
+#[cfg(test)]
+mod tests;

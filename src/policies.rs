@@ -10,7 +10,7 @@ use lasso_layers::call::strategy::TierOrder;
 use lasso_layers::edge::ingress::IngressPolicy;
 use lasso_layers::edge::profile::ProfilePolicy;
 
-use crate::config::{self, Settings};
+use crate::config::{Settings, settings};
 use crate::tasks::ReloadPolicy;
 
 pub(crate) fn profile(settings: &Settings) -> ProfilePolicy {
@@ -35,10 +35,10 @@ pub(crate) fn observe(settings: &Settings) -> ObservePolicy {
     }
 }
 
-pub(crate) const fn tier_order(settings: &Settings) -> TierOrder {
-    match settings.routing.tier_order {
-        config::TierOrder::LimitedFirst => TierOrder::LimitedFirst,
-        config::TierOrder::HalfOpenFirst => TierOrder::HalfOpenFirst,
+pub(crate) const fn tier_order(all: &Settings) -> TierOrder {
+    match all.routing.tier_order {
+        settings::TierOrder::LimitedFirst => TierOrder::LimitedFirst,
+        settings::TierOrder::HalfOpenFirst => TierOrder::HalfOpenFirst,
     }
 }
 

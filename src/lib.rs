@@ -1,2 +1,5 @@
 //! The Lasso router.
+
+mod clock;
+pub mod server;
 pub mod sim;

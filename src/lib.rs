@@ -3,3 +3,4 @@ pub mod config;
 pub mod demo;
 pub mod sim;
 pub mod telemetry;
+pub mod upstream;

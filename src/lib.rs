@@ -6,3 +6,4 @@ pub mod demo;
 pub mod server;
 pub mod sim;
 pub mod telemetry;
+pub mod upstream;

@@ -48,7 +48,7 @@ enum Does {
     /// Is not sent to.
     Refused(Category),
     /// Is not sent to at first, and then behaves otherwise.
-    RefusedUnlessInsisting(Category, &'static Does),
+    RefusedUnlessInsisting(Category, &'static Self),
 }
 
 /// What was attempted, by whom, and with how much time.

@@ -134,7 +134,7 @@ fn select(bencher: Bencher<'_, '_>, providers: usize, strategy: Strategy) {
     let stores = Stores::new(providers);
     let policy = ProfilePolicy { default_strategy: strategy, ..ProfilePolicy::default() };
     let mut planning = ServiceBuilder::new()
-        .layer(ProfileLayer::new(stores.live.clone(), policy.clone()))
+        .layer(ProfileLayer::new(stores.live.clone(), policy))
         .service(service_fn(|_: Call| ready(Ok::<_, Failure>(testing::reply("1")))));
     let mut selecting = ServiceBuilder::new()
         .layer(stores.candidates())

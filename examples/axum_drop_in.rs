@@ -26,7 +26,7 @@ use lasso_layers::catalog::{ChainSpec, ClientLimit, Live, ProfileSpec, ProviderS
 use lasso_layers::edge::ingress::{Ingress, PeerAddr};
 use lasso_layers::edge::profile::{ProfileLayer, ProfilePolicy};
 use lasso_rpc::sim::{SimChain, SimChainOptions, SimNode, SimNodeOptions};
-use lasso_rpc::upstream::{HttpUpstream, HttpUpstreamPolicy};
+use lasso_rpc::upstream::{HttpUpstream, UpstreamHttpPolicy};
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 
@@ -51,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .layer(FailoverLayer::new(FailoverPolicy::default()))
         .layer(TimeoutLayer::new())
         .layer(ClassifyLayer::new())
-        .service(HttpUpstream::new(HttpUpstreamPolicy::default())?);
+        .service(HttpUpstream::new(UpstreamHttpPolicy::default())?);
     // Client limits count by address, which axum knows under a name of its own.
     let ingress = ServiceBuilder::new().map_request(with_peer).service(Ingress::new(stack));
 

@@ -31,7 +31,7 @@ use lasso_layers::edge::ingress::Ingress;
 use lasso_layers::edge::profile::{ProfileLayer, ProfilePolicy};
 use lasso_layers::wire::{RawJson, result_body};
 use lasso_rpc::sim::{SimChain, SimChainOptions, SimNode, SimNodeOptions};
-use lasso_rpc::upstream::{HttpUpstream, HttpUpstreamPolicy};
+use lasso_rpc::upstream::{HttpUpstream, UpstreamHttpPolicy};
 use tokio::net::TcpListener;
 use tower::{Layer, Service, ServiceBuilder};
 
@@ -148,7 +148,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .layer(FailoverLayer::new(FailoverPolicy::default()))
         .layer(TimeoutLayer::new())
         .layer(ClassifyLayer::new())
-        .service(HttpUpstream::new(HttpUpstreamPolicy::default())?);
+        .service(HttpUpstream::new(UpstreamHttpPolicy::default())?);
     let ingress = Ingress::new(stack);
 
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:4000".to_owned());

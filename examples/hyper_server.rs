@@ -20,7 +20,7 @@ use lasso_layers::catalog::{ChainSpec, Live, ProfileSpec, ProviderSpec};
 use lasso_layers::edge::ingress::Ingress;
 use lasso_layers::edge::profile::{ProfileLayer, ProfilePolicy};
 use lasso_rpc::sim::{Fault, Rule, SimChain, SimChainOptions, SimNode, SimNodeOptions};
-use lasso_rpc::upstream::{HttpUpstream, HttpUpstreamPolicy};
+use lasso_rpc::upstream::{HttpUpstream, UpstreamHttpPolicy};
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 
@@ -45,7 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .layer(FailoverLayer::new(FailoverPolicy::default()))
         // Ends a try that takes too long: nothing else does.
         .layer(TimeoutLayer::new())
-        .service(HttpUpstream::new(HttpUpstreamPolicy::default())?);
+        .service(HttpUpstream::new(UpstreamHttpPolicy::default())?);
     // One chain, so its name need not be in the path.
     let ingress = Ingress::new(stack).route(Route::to_chain("ethereum"));
 

@@ -29,7 +29,7 @@ use lasso_layers::catalog::{ChainSpec, ClientLimit, Live, ProfileSpec, ProviderS
 use lasso_layers::edge::ingress::{Ingress, RequestId, plain_error};
 use lasso_layers::edge::profile::{ProfileLayer, ProfilePolicy};
 use lasso_rpc::sim::{SimChain, SimChainOptions, SimNode, SimNodeOptions};
-use lasso_rpc::upstream::{HttpUpstream, HttpUpstreamPolicy};
+use lasso_rpc::upstream::{HttpUpstream, UpstreamHttpPolicy};
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 
@@ -64,7 +64,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .layer(CircuitBreakerLayer::new(breakers))
         .layer(TimeoutLayer::new())
         .layer(ClassifyLayer::new())
-        .service(HttpUpstream::new(HttpUpstreamPolicy::default())?);
+        .service(HttpUpstream::new(UpstreamHttpPolicy::default())?);
     let mount = |profile: &str| {
         Ingress::new(stack.clone()).route(Route { profile: profile.into(), ..Route::to_chain("ethereum") })
     };

@@ -40,7 +40,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .provider(ProviderSpec::http("two", two.http_url()));
     let mut profile = ProfileSpec::new("default").chain(ethereum);
     profile.limit = ClientLimit { rps: 1, burst: 20 };
-    let live = Live::new(vec![profile]).map_err(|problems| format!("the profile is refused: {problems:?}"))?;
+    let live =
+        Live::new(vec![profile]).map_err(|problems| format!("the profile is refused: {problems:?}"))?;
 
     let stack = ServiceBuilder::new()
         .layer(ProfileLayer::new(live, ProfilePolicy::default()))

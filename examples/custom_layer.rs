@@ -112,7 +112,8 @@ where
         else {
             return Either::Left(self.inner.call(call));
         };
-        let key = (plan.chain().chain_id, Bytes::copy_from_slice(call.request.params().raw().unwrap_or_default()));
+        let key =
+            (plan.chain().chain_id, Bytes::copy_from_slice(call.request.params().raw().unwrap_or_default()));
         if let Some(block) = self.cache.find(&key) {
             let reply = Reply::Result(Body::Full(result_body(call.request.id(), &block)));
             return Either::Right(Box::pin(async { Ok(reply) }));

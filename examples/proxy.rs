@@ -66,24 +66,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
         // Outermost, so that refusals are seen too.
         .layer(ObserveLayer::new(ObservePolicy::default()))
         // Turns names into one snapshot of the catalogue; every layer below reads it.
-        .layer(ProfileLayer::new(live, ProfilePolicy { default_strategy: Strategy::Priority, ..Default::default() }))
+        .layer(ProfileLayer::new(
+            live,
+            ProfilePolicy { default_strategy: Strategy::Priority, ..Default::default() },
+        ))
         // What is refused or answered here costs no token and no upstream.
         .layer(GuardLayer::new(GuardPolicy::default()))
         // Counts what clients ask, not what it takes to answer them.
         .layer(RateLimitLayer::new(Limits::new()))
         // Which channels may be used: the stores have their say as filters.
-        .layer(
-            CandidateLayer::new()
-                .filter(Stage::Circuit, breakers.clone())
-                .filter(Stage::RateLimit, paces.clone()),
-        )
+        .layer(CandidateLayer::new().filter(Stage::Circuit, breakers).filter(Stage::RateLimit, paces))
         // In which order: measurements have their say as rankers.
         .layer(
             StrategyLayer::new()
-                .ranker(Strategy::Fastest, Fastest::new(benchmarks.clone(), FastestPolicy::default()))
+                .ranker(Strategy::Fastest, Fastest::new(benchmarks, FastestPolicy::default()))
                 .ranker(
                     Strategy::LatencyWeighted,
-                    LatencyWeighted::new(benchmarks.clone(), LatencyWeightedPolicy::default()),
+                    LatencyWeighted::new(benchmarks, LatencyWeightedPolicy::default()),
                 ),
         )
         // The pivot: below it, a request is one attempt on one channel.

@@ -1,6 +1,6 @@
 //! Runs every example as a person would, and asks it over HTTP.
 //!
-//! `cargo test` builds the examples; with `cargo test --test examples` alone they are what was built last.
+//! `cargo test` builds the examples first. `cargo test --test examples` does not: it runs what was built last.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -127,13 +127,17 @@ async fn proxy_fails_over_and_explains_itself() {
         let reply = example.explained(id, "eth_gasPrice", &json!([])).await;
         let meta = &reply["lasso_meta"];
         assert_eq!(meta["strategy"], "priority", "{reply}");
-        answers.push((meta["selected_provider"]["id"].as_str().unwrap().to_owned(), meta["retries"].as_u64().unwrap()));
+        answers.push((
+            meta["selected_provider"]["id"].as_str().unwrap().to_owned(),
+            meta["retries"].as_u64().unwrap(),
+        ));
     }
     answers.sort();
     let (shaky, steady) = (("shaky".to_owned(), 0), ("steady".to_owned(), 1));
     assert_eq!(answers, [shaky.clone(), shaky, steady.clone(), steady]);
 
-    let (status, reply) = example.post("/rpc/nowhere", json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_call" })).await;
+    let (status, reply) =
+        example.post("/rpc/nowhere", json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_call" })).await;
     assert_eq!((status, &reply["error"]["code"]), (StatusCode::BAD_REQUEST, &json!(-32602)), "{reply}");
 }
 
@@ -148,7 +152,8 @@ async fn axum_serves_its_own_routes_and_ours() {
     let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": ["forwarded"] });
     let mut limited = false;
     for _ in 0..1_000 {
-        limited = limited || example.post("/rpc/ethereum", call.clone()).await.0 == StatusCode::TOO_MANY_REQUESTS;
+        limited =
+            limited || example.post("/rpc/ethereum", call.clone()).await.0 == StatusCode::TOO_MANY_REQUESTS;
     }
     assert!(limited);
     assert_eq!(example.send(Method::GET, "/hello", "").await.0, StatusCode::OK);
@@ -166,7 +171,8 @@ async fn hyper_server_hides_the_broken_node() {
         { "jsonrpc": "2.0", "id": 2, "method": "eth_blockNumber" },
     ]);
     let (status, reply) = example.post("/", batch).await;
-    let results: Vec<_> = reply.as_array().unwrap().iter().map(|item| (&item["id"], &item["result"])).collect();
+    let results: Vec<_> =
+        reply.as_array().unwrap().iter().map(|item| (&item["id"], &item["result"])).collect();
     assert_eq!(status, StatusCode::OK);
     assert_eq!(results, [(&json!(1), &json!("0x1")), (&json!(2), &json!(HEIGHT))]);
 }

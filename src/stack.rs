@@ -25,7 +25,11 @@ use crate::upstream::HttpUpstream;
 /// Composes every layer around an upstream client. There is one stack in the process; it is boxed once, here, where
 /// the servers take it over.
 #[must_use]
-pub fn stack(runtime: &Runtime, settings: &Settings, upstream: HttpUpstream) -> BoxCloneSyncService<Call, Reply, Failure> {
+pub fn stack(
+    runtime: &Runtime,
+    settings: &Settings,
+    upstream: HttpUpstream,
+) -> BoxCloneSyncService<Call, Reply, Failure> {
     let candidates = CandidateLayer::new()
         .filter(Stage::Liveness, live_transport)
         .filter(Stage::Circuit, runtime.breakers.clone())

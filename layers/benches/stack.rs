@@ -153,7 +153,7 @@ fn select(bencher: Bencher<'_, '_>, providers: usize, strategy: Strategy) {
 fn breaker_check(bencher: Bencher<'_, '_>) {
     let stores = Stores::new(1);
     let call = testing::planned(&stores.live, call(), Duration::from_secs(10));
-    let key = testing::attempt(call, 0).key();
+    let attempt = testing::attempt(call, 0);
     let now = Instant::now();
-    bencher.bench_local(|| stores.breakers.admit(black_box(key), now));
+    bencher.bench_local(|| stores.breakers.admit(black_box(attempt.channel()), now).is_ok());
 }

@@ -674,6 +674,7 @@ async fn case_19_other_methods_and_paths_are_not_found() {
     for (method, path) in [
         (Method::GET, "/rpc/ethereum"),
         (Method::PUT, "/rpc/ethereum"),
+        (Method::POST, "/ws/rpc/ethereum"),
         (Method::POST, "/rpc"),
         (Method::POST, "/rpc/a/b/c/d/e/f"),
         (Method::POST, "/other"),
@@ -686,6 +687,13 @@ async fn case_19_other_methods_and_paths_are_not_found() {
         assert_eq!(answered.header("access-control-allow-origin"), Some("*"));
         assert_eq!(answered.header("content-type"), Some("application/json; charset=utf-8"));
     }
+}
+
+#[tokio::test]
+async fn an_answer_to_head_has_no_body() {
+    let request = Request::head("/rpc/ethereum").body(Full::<Bytes>::default()).unwrap();
+    let answered = send(&Ingress::new(Stack::echo()), request).await;
+    assert_eq!((answered.status.as_u16(), answered.body.len()), (404, 0));
 }
 
 #[tokio::test]
@@ -833,7 +841,8 @@ async fn case_22_an_invalid_query_beats_the_header() {
 
 #[tokio::test]
 async fn metadata_in_the_body_stands_first_and_leaves_the_rest_as_it_is() {
-    let replies: [(fn(&Call) -> Reply, &str); 3] = [
+    type Replying = fn(&Call) -> Reply;
+    let replies: [(Replying, &str); 3] = [
         (echo, r#"{"lasso_meta":META,"jsonrpc":"2.0","id":1,"result":"eth_call"}"#),
         (
             |_| stream([r#" {"jsonrpc":"2.0","id":1,"#, r#""result":[1,2 ]}"#]),

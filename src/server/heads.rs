@@ -63,6 +63,8 @@ enum State {
     Chunk(u64),
     /// After the last chunk.
     Trailers,
+    /// Not looking any more: the client speaks HTTP/2.
+    Http2,
     /// Not looking any more.
     Off,
 }
@@ -84,7 +86,7 @@ impl Scanner {
     fn feed(&mut self, mut bytes: &[u8]) -> Option<u64> {
         while !bytes.is_empty() {
             match &mut self.state {
-                State::Off => return None,
+                State::Http2 | State::Off => return None,
                 State::Body(left) | State::Chunk(left) => {
                     let skipped = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                     bytes = &bytes[skipped..];
@@ -122,6 +124,11 @@ impl Scanner {
         None
     }
 
+    /// Whether the client may be in the middle of a message.
+    pub(super) fn is_inside_message(&self) -> bool {
+        !matches!(self.state, State::Start | State::Http2) || !self.line.is_empty()
+    }
+
     fn keep(&mut self, piece: &[u8]) {
         let room = KEPT.saturating_sub(self.line.len());
         self.line.extend_from_slice(&piece[..piece.len().min(room)]);
@@ -132,8 +139,7 @@ impl Scanner {
         self.state = match self.state {
             // Empty lines before a request are skipped (RFC 9112, section 2.2).
             State::Start if line.is_empty() => State::Start,
-            // HTTP/2 from here on.
-            State::Start if line == b"PRI * HTTP/2.0" => State::Off,
+            State::Start if line == b"PRI * HTTP/2.0" => State::Http2,
             State::Start => {
                 self.head = Head::default();
                 State::Headers

@@ -16,6 +16,8 @@ mod heads;
 mod listen;
 mod site;
 mod tapped;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -62,11 +62,14 @@ impl AsyncWrite for Tapped {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Says that nothing more is coming, then reads what the client still sends until it closes too.
+    /// Says that nothing more is coming. Then, if the client is still sending, reads until it closes too.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.linger.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            if !this.scanner.is_inside_message() {
+                return Poll::Ready(Ok(()));
+            }
         }
         let linger = this.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         let mut discarded = [0; 4096];

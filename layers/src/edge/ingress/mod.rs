@@ -158,6 +158,11 @@ impl<S> Ingress<S> {
         if request.method() == Method::OPTIONS {
             return Err(Box::new(preflight(&id)));
         }
+        if request.method() == Method::HEAD {
+            // Not every server takes the body out.
+            let answer = plain_error(StatusCode::NOT_FOUND, &id).map(|_| ResponseBody::empty());
+            return Err(Box::new(answer));
+        }
         if request.method() != Method::POST {
             return Err(Box::new(plain_error(StatusCode::NOT_FOUND, &id)));
         }

@@ -43,6 +43,10 @@
 //! counts failures and a filter that keeps channels off the list. Users' own say in selection has the same traits:
 //! [`call::Filter`] and [`call::Ranker`].
 //!
+//! A provider with a WebSocket address has a channel for it, which `EgressLayer` cannot send to: without a client for
+//! those, describe providers by their HTTP address alone, or rule the channels out with a filter at
+//! [`call::Stage::Liveness`].
+//!
 //! # All of it
 //!
 #![cfg_attr(feature = "full", doc = "```")]

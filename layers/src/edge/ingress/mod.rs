@@ -20,15 +20,15 @@
 //! use lasso_layers::call::{Body, Call, Failure, Reply, Route};
 //! use lasso_layers::edge::ingress::Ingress;
 //! use lasso_layers::wire::result_body;
-//! use tower::{Service, ServiceExt, service_fn};
+//! use tower::service_fn;
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 //! let stack = service_fn(|call: Call| async move {
 //!     Ok::<_, Failure>(Reply::Result(Body::Full(result_body(call.request.id(), b"\"0x10\""))))
 //! });
-//! let mut ingress = Ingress::new(stack).route(Route::to_chain("base"));
+//! let ingress = Ingress::new(stack).route(Route::to_chain("base"));
 //! let body = Full::from(r#"{"jsonrpc":"2.0","id":7,"method":"eth_blockNumber","params":[]}"#);
-//! let response = ingress.ready().await.unwrap().call(http::Request::post("/").body(body).unwrap()).await.unwrap();
+//! let response = ingress.handle(http::Request::post("/").body(body).unwrap()).await.unwrap();
 //! let answer = response.into_body().collect().await.unwrap().to_bytes();
 //! assert_eq!(answer, r#"{"jsonrpc":"2.0","id":7,"result":"0x10"}"#);
 //! # });

@@ -1,12 +1,13 @@
-//! The smallest router that is worth having: three layers around an HTTP client, in a plain hyper server.
+//! The smallest router that is worth having: four layers around a connection pool, in a plain hyper server.
 //!
 //! ```text
 //! cargo run --example hyper_server
 //! curl -s http://127.0.0.1:4000/ -d '{"jsonrpc":"2.0","id":1,"method":"web3_clientVersion"}'
 //! ```
 //!
-//! The first node is out of order, so every answer comes from the second. There are no breakers here: the first
-//! node is asked each time. Add layers as you need what they do; `proxy.rs` has all of them.
+//! The first node is out of order, so every answer comes from the second. There are no breakers here, so the first
+//! node is asked each time; nothing classifies errors, so a JSON-RPC error is the answer whatever it says. Add layers
+//! as you need what they do; `proxy.rs` has all of them.
 
 use std::error::Error;
 

@@ -1,7 +1,7 @@
 //! From settings to the plain-data policies that layers and servers take.
 
 use lasso_layers::attempt::benchmark::{FastestPolicy, LatencyWeightedPolicy};
-use lasso_layers::attempt::breaker::BreakerPolicy;
+use lasso_layers::attempt::breaker::{BreakerPolicy, CategoryThresholds, ProbeRecovery};
 use lasso_layers::attempt::pace::PacePolicy;
 use lasso_layers::call::failover::FailoverPolicy;
 use lasso_layers::call::guard::GuardPolicy;
@@ -11,7 +11,9 @@ use lasso_layers::edge::ingress::IngressPolicy;
 use lasso_layers::edge::profile::ProfilePolicy;
 
 use crate::config::{Settings, settings};
+use crate::server::ServerPolicy;
 use crate::tasks::ReloadPolicy;
+use crate::upstream::UpstreamHttpPolicy;
 
 pub(crate) fn profile(settings: &Settings) -> ProfilePolicy {
     ProfilePolicy {
@@ -51,6 +53,63 @@ pub(crate) const fn failover(settings: &Settings) -> FailoverPolicy {
     }
 }
 
+pub(crate) fn breaker(settings: &Settings) -> BreakerPolicy {
+    let breaker = &settings.circuit_breaker;
+    let thresholds = breaker.category_thresholds.iter();
+    BreakerPolicy {
+        failure_threshold: breaker.failure_threshold,
+        category_thresholds: thresholds
+            .fold(CategoryThresholds::NONE, |all, (category, threshold)| all.with(category, threshold)),
+        success_threshold: breaker.success_threshold,
+        recovery_timeout: breaker.recovery_timeout,
+        max_recovery_timeout: breaker.max_recovery_timeout,
+        half_open_max_inflight: breaker.half_open_max_inflight,
+        probe_recovery: match breaker.probe_recovery {
+            settings::ProbeRecovery::Immediate => ProbeRecovery::Immediate,
+            settings::ProbeRecovery::AfterDeadline => ProbeRecovery::AfterDeadline,
+        },
+    }
+}
+
+pub(crate) const fn pace(settings: &Settings) -> PacePolicy {
+    PacePolicy { default: settings.upstream_rate_limit.default, max: settings.upstream_rate_limit.max }
+}
+
+pub(crate) const fn fastest(settings: &Settings) -> FastestPolicy {
+    let fastest = &settings.routing.fastest;
+    FastestPolicy {
+        min_calls: fastest.min_calls,
+        min_success_rate: fastest.min_success_rate,
+        staleness: settings.routing.metric_staleness,
+    }
+}
+
+pub(crate) const fn latency_weighted(settings: &Settings) -> LatencyWeightedPolicy {
+    let weighted = &settings.routing.latency_weighted;
+    LatencyWeightedPolicy {
+        beta: weighted.beta,
+        floor: weighted.floor,
+        explore_floor: weighted.explore_floor,
+        min_calls: weighted.min_calls,
+        min_success_rate: weighted.min_success_rate,
+        staleness: settings.routing.metric_staleness,
+    }
+}
+
+pub(crate) fn upstream_http(settings: &Settings) -> UpstreamHttpPolicy {
+    let http = &settings.upstream_http;
+    UpstreamHttpPolicy {
+        connect_timeout: http.connect_timeout,
+        idle_timeout: http.idle_timeout,
+        max_idle_per_host: http.max_idle_per_host,
+        ..UpstreamHttpPolicy::default()
+    }
+}
+
+pub(crate) fn server(settings: &Settings) -> ServerPolicy {
+    ServerPolicy { drain: settings.server.drain, ..ServerPolicy::default() }
+}
+
 pub(crate) fn ingress(settings: &Settings) -> IngressPolicy {
     IngressPolicy {
         max_body_bytes: settings.server.max_body_bytes,
@@ -63,5 +122,9 @@ pub(crate) fn ingress(settings: &Settings) -> IngressPolicy {
 }
 
 pub(crate) fn reload(settings: &Settings) -> ReloadPolicy {
-    ReloadPolicy { watch: settings.reload.watch, debounce: settings.reload.debounce, ..ReloadPolicy::default() }
+    ReloadPolicy {
+        watch: settings.reload.watch,
+        debounce: settings.reload.debounce,
+        ..ReloadPolicy::default()
+    }
 }

@@ -9,12 +9,13 @@ use lasso_layers::catalog::Live;
 use lasso_layers::edge::ingress::Ingress;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 
 use crate::config::Settings;
 use crate::runtime::Runtime;
-use crate::server::{self, ServerPolicy};
-use crate::tasks::sweep_limits;
+use crate::server::{self, Api, ServerPolicy};
+use crate::tasks::{keep_timers_near, sweep_limits};
 use crate::upstream::HttpUpstream;
 use crate::{policies, stack};
 
@@ -55,8 +56,10 @@ impl Router {
     /// Dropping the future ends everything at once.
     pub async fn serve(self, listener: TcpListener, ended: impl Future<Output = ()>) {
         let mut tasks = JoinSet::new();
+        tasks.spawn(keep_timers_near());
         tasks.spawn(sweep_limits(self.runtime.limits.clone(), SWEEP));
-        let cut = server::serve(listener, self.ingress, self.runtime.live.clone(), self.policy, ended).await;
+        let api = Api { live: self.runtime.live.clone(), started: Instant::now() };
+        let cut = server::serve(listener, self.ingress, api, self.policy, ended).await;
         if cut > 0 {
             tracing::warn!(event = "lasso.drain_limit", connections = cut, "connections were cut off");
         }

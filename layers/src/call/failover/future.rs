@@ -111,7 +111,9 @@ impl Run {
         }
         let remaining = self.call.deadline.saturating_duration_since(now);
         if remaining < self.policy.min_attempt {
-            return Err(ending::out_of_time(&self.call, candidates));
+            // Time only ran out on a call that had somewhere left to go.
+            let cut_short = candidates.has_more() || dispatched == 0;
+            return Err(if cut_short { ending::out_of_time(&self.call, candidates) } else { self.give_up() });
         }
         let drawn = if self.limits_off { candidates.draw_ignoring_limits() } else { candidates.draw() };
         let index = match drawn {

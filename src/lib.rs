@@ -1,2 +1,5 @@
 //! The Lasso router.
+pub mod config;
+pub mod demo;
 pub mod sim;
+pub mod telemetry;

@@ -1,6 +1,6 @@
 //! The channels a call may be sent to, in what order, and what became of each.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::catalog::{Category, ChannelKey, InstanceKey, Transport};
@@ -96,8 +96,7 @@ impl Candidate {
         self.state.store(ANSWERED, Ordering::Relaxed);
     }
 
-    /// Writes down that the channel was sent to and failed.
-    pub fn failed(&self, category: Category) {
+    fn failed(&self, category: Category) {
         self.state.store(FAILED | (category as u32) << CATEGORY_SHIFT, Ordering::Relaxed);
     }
 
@@ -198,13 +197,22 @@ pub struct Candidates {
     list: Box<[Candidate]>,
     /// How many channels were sent to; shared by all who draw.
     dispatched: AtomicU32,
+    /// The position of the channel that failed last, [`NONE`] before any did.
+    last_failed: AtomicUsize,
 }
+
+/// No position in a list.
+const NONE: usize = usize::MAX;
 
 impl Candidates {
     /// Closes a ranked shortlist.
     #[must_use]
     pub fn new(shortlist: Vec<Candidate>) -> Self {
-        Self { list: shortlist.into_boxed_slice(), dispatched: AtomicU32::new(0) }
+        Self {
+            list: shortlist.into_boxed_slice(),
+            dispatched: AtomicU32::new(0),
+            last_failed: AtomicUsize::new(NONE),
+        }
     }
 
     /// Every candidate, the excluded ones too, in ranked order.
@@ -309,10 +317,17 @@ impl Candidates {
         self.list.iter().filter(|candidate| candidate.progress() == Progress::Failed(category)).count()
     }
 
-    /// The channel that gave the answer, or the last one that was sent to.
+    /// Writes down that a channel was sent to and failed.
+    pub fn failed(&self, index: usize, category: Category) {
+        self.list[index].failed(category);
+        self.last_failed.store(index, Ordering::Relaxed);
+    }
+
+    /// The channel that gave the answer, or the last one that was sent to and failed.
     #[must_use]
     pub fn answering(&self) -> Option<&Candidate> {
-        self.list.iter().find(|candidate| candidate.progress() == Progress::Answered)
+        let answered = self.list.iter().find(|candidate| candidate.progress() == Progress::Answered);
+        answered.or_else(|| self.list.get(self.last_failed.load(Ordering::Relaxed)))
     }
 }
 
@@ -378,7 +393,8 @@ mod tests {
     #[test]
     fn outcomes_are_kept_with_their_category() {
         let candidates = list(&[Demotion::NONE; 3]);
-        candidates.all()[0].failed(Category::Timeout);
+        candidates.failed(0, Category::Timeout);
+        assert_eq!(candidates.answering().map(|candidate| candidate.channel), Some(ChannelKey(0)));
         candidates.all()[1].skipped(Category::CircuitOpen);
         candidates.all()[2].answered();
         assert_eq!(candidates.all()[0].progress(), Progress::Failed(Category::Timeout));

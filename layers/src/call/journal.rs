@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Candidates, Plan};
@@ -19,6 +20,7 @@ pub struct Journal {
     selection_start: OnceLock<Instant>,
     selection_nanos: AtomicU64,
     upstream_nanos: AtomicU64,
+    meta: OnceLock<Bytes>,
 }
 
 impl Journal {
@@ -43,6 +45,18 @@ impl Journal {
     #[must_use]
     pub fn candidates(&self) -> Option<&Candidates> {
         self.candidates.get()
+    }
+
+    /// Writes the routing metadata down that the client asked for: a JSON object. The first one stands.
+    pub fn set_meta(&self, meta: Bytes) {
+        // Only the outermost layer reports on a call, and a call ends once.
+        let _ = self.meta.set(meta);
+    }
+
+    /// What the client is told about the routing, once the call was routed and if the client asked.
+    #[must_use]
+    pub fn meta(&self) -> Option<&Bytes> {
+        self.meta.get()
     }
 
     // The durations below are sums that are read after the answer is there: relaxed is enough.

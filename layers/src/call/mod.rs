@@ -45,7 +45,7 @@ pub use self::reply::{Body, ErrorReply, Reply, StreamBody};
 pub use self::route::{ClientId, MetaMode, Origin, Route};
 
 use crate::catalog::MethodId;
-use crate::wire::{ErrorObject, Request, code};
+use crate::wire::Request;
 
 /// One JSON-RPC item that a client asked for, on its way through the call layers.
 ///
@@ -117,19 +117,13 @@ impl Call {
 }
 
 /// The answer to a call that reached a layer without a plan: the stack was put together wrongly.
-#[cfg(any(
-    feature = "candidate",
-    feature = "failover",
-    feature = "guard",
-    feature = "rate-limit",
-    feature = "strategy"
-))]
+#[cfg(any(feature = "candidate", feature = "guard", feature = "rate-limit"))]
 fn unplanned() -> Failure {
+    use crate::wire::{ErrorObject, code};
+
     tracing::error!("a call reached a layer that needs a resolved profile; put `ProfileLayer` outside it");
-    Failure::rejected(
-        crate::catalog::Category::InternalError,
-        ErrorObject::new(code::INTERNAL_ERROR, "Internal error"),
-    )
+    let error = crate::wire::ErrorObject::new(crate::wire::code::INTERNAL_ERROR, "Internal error");
+    Failure::rejected(crate::catalog::Category::InternalError, error)
 }
 
 impl fmt::Debug for Call {

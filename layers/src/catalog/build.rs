@@ -90,7 +90,7 @@ impl Registry {
             key: SmolStr::from(spec.key),
             chain_id: spec.chain_id,
             chain_id_json: format_smolstr!("\"0x{:x}\"", spec.chain_id),
-            name: spec.name,
+            name: display_name(&spec.name, spec.chain_id),
             aliases,
             block_time: spec.block_time,
             settings: ChainSettings {
@@ -119,12 +119,12 @@ impl Registry {
         let instance_id = identity::instance_id(profile, chain.chain_id, spec);
         let instance = InstanceKey(self.instances.key(instance_id.clone()));
         let mut channel = |transport: Transport, url: &Option<String>| {
-            let uri: Uri = url.as_deref()?.parse().expect("addresses were validated");
+            let uri: Uri = identity::address(url.as_ref())?.parse().expect("addresses were validated");
             // One HTTP address is one channel; two WebSocket addresses are two sockets, even where the
             // HTTP side is shared.
             let address = match transport {
                 Transport::Http => String::new(),
-                Transport::Ws => uri.to_string(),
+                Transport::Ws => identity::normalise(&uri),
             };
             let key = ChannelKey(self.channels.key((instance, transport, address)));
             let channel = shared.entry(key).or_insert_with(|| {
@@ -144,7 +144,7 @@ impl Registry {
         let id = SmolStr::from(&spec.id);
         Provider {
             key: ProviderKey(self.providers.key((profile.clone(), chain.chain_id, id.clone()))),
-            name: spec.name.clone().unwrap_or_else(|| spec.id.clone()),
+            name: spec.name.clone().filter(|name| !name.trim().is_empty()).unwrap_or_else(|| spec.id.clone()),
             id,
             priority: spec.priority,
             archival: spec.archival,
@@ -162,7 +162,11 @@ fn headers(spec: &ProviderSpec) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    let bearer = spec.api_key.iter().map(|key| (AUTHORIZATION.as_str().to_owned(), format!("Bearer {key}")));
+    let bearer = spec
+        .api_key
+        .iter()
+        .filter(|key| !key.is_empty())
+        .map(|key| (AUTHORIZATION.as_str().to_owned(), format!("Bearer {key}")));
     let configured = spec.headers.iter().chain(&spec.auth_headers).cloned();
     for (name, value) in bearer.chain(configured) {
         let name = HeaderName::try_from(name).expect("header names were validated");
@@ -171,6 +175,14 @@ fn headers(spec: &ProviderSpec) -> HeaderMap {
         headers.insert(name, value);
     }
     headers
+}
+
+/// The name people read: a blank one says nothing.
+fn display_name(name: &str, chain_id: u64) -> String {
+    match name.trim() {
+        "" => format!("Chain {chain_id}"),
+        name => name.to_owned(),
+    }
 }
 
 fn index<K: Hash + Eq>(keys: impl Iterator<Item = K>) -> HashMap<K, u16> {

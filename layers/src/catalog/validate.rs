@@ -1,8 +1,14 @@
 //! Checks of a set of profiles that need no file: what must be unique, positive, known.
 
 use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
-use super::ProfileSpec;
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use http::{HeaderName, HeaderValue, Uri};
+
+use super::identity;
+use super::{Category, ChainSpec, DEFAULT_PROFILE, ErrorRule, MethodCategory, ProfileSpec, ProviderSpec};
 
 /// How bad a [`Problem`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +24,8 @@ pub enum Severity {
 pub struct Problem {
     /// How bad it is.
     pub severity: Severity,
+    /// What kind of problem it is, in a word that does not change, such as `duplicate_chain_id`.
+    pub code: &'static str,
     /// The slug of the profile.
     pub profile: String,
     /// The key path within the profile, such as `chains.base.providers[2].url`.
@@ -28,12 +36,414 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.profile, self.path, self.message)
+        let Self { code, profile, path, message, .. } = self;
+        write!(f, "{profile}: {path}: {message} [{code}]")
     }
 }
 
+/// The most profiles of a set, chains of a profile, or providers of a chain.
+const MOST: usize = 65_535;
+
+/// The priority of a provider that sets none.
+const DEFAULT_PRIORITY: u32 = 100;
+
+/// Headers that belong to the connection, not to the request: a profile cannot set them.
+const CONNECTION_HEADERS: [&str; 8] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// Finds everything that is wrong with a set of profiles.
+///
+/// Chain ids, aliases and provider ids are compared within one profile only: the same alias may mean another
+/// chain in another profile.
 #[must_use]
-pub fn validate(_profiles: &[ProfileSpec]) -> Vec<Problem> {
-    Vec::new()
+pub fn validate(profiles: &[ProfileSpec]) -> Vec<Problem> {
+    let mut findings = Findings { profile: "", problems: Vec::new() };
+    findings.count("profiles", profiles.len());
+    let mut slugs = HashSet::new();
+    for profile in profiles {
+        findings.profile = &profile.slug;
+        if !is_slug(&profile.slug) {
+            findings.error(
+                "invalid_or_duplicate_profile_id",
+                "slug",
+                format!("found `{}`; allowed are letters, digits, `-`, `_`, `.` and `~`", profile.slug),
+            );
+        } else if !slugs.insert(profile.slug.as_str()) {
+            findings.error(
+                "invalid_or_duplicate_profile_id",
+                "slug",
+                format!("`{}` is the slug of two profiles; every profile needs its own", profile.slug),
+            );
+        }
+        check_profile(profile, &mut findings);
+    }
+    if !slugs.contains(DEFAULT_PROFILE) {
+        findings.profile = DEFAULT_PROFILE;
+        findings.error(
+            "default_profile_missing",
+            "slug",
+            format!("no profile has the slug `{DEFAULT_PROFILE}`; requests that name no profile need it"),
+        );
+    }
+    findings.problems
 }
+
+fn check_profile(profile: &ProfileSpec, findings: &mut Findings<'_>) {
+    for (key, value) in [("rps_limit", profile.limit.rps), ("burst_limit", profile.limit.burst)] {
+        if value == 0 {
+            findings.error("invalid_limit", key, "found 0; allowed is a whole number of at least 1");
+        }
+    }
+    findings.count("chains", profile.chains.len());
+    if profile.chains.is_empty() {
+        findings.warning("profile_without_chains", "chains", "no chain is configured, so nothing is served");
+    }
+    check_chain_names(profile, findings);
+    for chain in &profile.chains {
+        check_chain(chain, findings);
+    }
+    check_routing(profile, findings);
+}
+
+fn check_chain_names(profile: &ProfileSpec, findings: &mut Findings<'_>) {
+    let mut ids: HashMap<u64, &str> = HashMap::new();
+    for chain in &profile.chains {
+        let path = format!("chains.{}.chain_id", chain.key);
+        if chain.chain_id == 0 {
+            findings.error("invalid_chain_id", path, "found 0; allowed is a whole number of at least 1");
+        } else if let Some(first) = ids.insert(chain.chain_id, &chain.key) {
+            findings.error(
+                "duplicate_chain_id",
+                path,
+                format!("{} is the id of `{first}` already; each chain may be listed once", chain.chain_id),
+            );
+        }
+    }
+
+    let mut aliases: HashMap<&str, &str> = HashMap::new();
+    for chain in &profile.chains {
+        let own = chain.url_aliases.iter().enumerate().filter(|(_, alias)| **alias != chain.key);
+        let listed = own.map(|(at, alias)| (alias, format!("chains.{}.url_aliases[{at}]", chain.key)));
+        for (alias, path) in [(&chain.key, format!("chains.{}", chain.key))].into_iter().chain(listed) {
+            if alias.trim().is_empty() {
+                findings.error(
+                    "invalid_chain_alias",
+                    path,
+                    format!("chain {} has a blank alias; an alias is a part of a URL", chain.chain_id),
+                );
+                continue;
+            }
+            if alias.contains(|c: char| c.is_whitespace() || c.is_control() || "/?#%".contains(c)) {
+                findings.warning(
+                    "unreachable_chain_alias",
+                    &path,
+                    format!("`{alias}` cannot be written as one part of a URL, so no request will name it"),
+                );
+            }
+            // The id is looked up first, so such an alias could never be reached.
+            let numeric = alias.bytes().all(|byte| byte.is_ascii_digit());
+            let id = alias.parse().ok().filter(|id| numeric && *id != chain.chain_id);
+            if let Some(other) = id.and_then(|id: u64| ids.get(&id)) {
+                findings.error(
+                    "chain_alias_collides_with_chain_id",
+                    &path,
+                    format!(
+                        "alias `{alias}` of chain {} is the id of chain `{other}`; choose a name that is \
+                         not the id of another chain",
+                        chain.chain_id
+                    ),
+                );
+            }
+            match aliases.insert(alias, &chain.key) {
+                Some(first) if first != chain.key || *alias == chain.key => findings.error(
+                    "duplicate_chain_alias",
+                    path,
+                    format!("`{alias}` names chain `{first}` already; an alias names one chain"),
+                ),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn check_chain(chain: &ChainSpec, findings: &mut Findings<'_>) {
+    let at = format!("chains.{}", chain.key);
+    if chain.probe_interval.is_zero() {
+        findings.error(
+            "invalid_interval",
+            format!("{at}.monitoring.probe_interval_ms"),
+            "found 0; allowed is a whole number of at least 1",
+        );
+    }
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let advised: [(&str, u64, RangeInclusive<u64>); 3] = [
+        ("new_heads_timeout_ms", millis(chain.new_heads_timeout), 5_000..=120_000),
+        ("failover.max_backfill_blocks", chain.max_backfill_blocks, 1..=10_000),
+        ("failover.backfill_timeout_ms", millis(chain.backfill_timeout), 5_000..=300_000),
+    ];
+    for (key, value, range) in advised {
+        if !range.contains(&value) {
+            findings.warning(
+                "unusual_value",
+                format!("{at}.websocket.{key}"),
+                format!("found {value}; advised is {} to {}", range.start(), range.end()),
+            );
+        }
+    }
+
+    findings.count(format!("{at}.providers"), chain.providers.len());
+    if chain.providers.is_empty() {
+        findings.warning(
+            "chain_without_providers",
+            format!("{at}.providers"),
+            "no provider is configured, so every request for this chain fails",
+        );
+    }
+    let mut ids: HashMap<&str, usize> = HashMap::new();
+    let mut priorities: HashMap<u32, &str> = HashMap::new();
+    let mut urls: HashMap<String, &str> = HashMap::new();
+    for (index, provider) in chain.providers.iter().enumerate() {
+        let at = format!("{at}.providers[{index}]");
+        if provider.id.trim().is_empty() {
+            findings.error(
+                "missing_provider_id",
+                format!("{at}.id"),
+                "found nothing; every provider needs an id",
+            );
+        } else if let Some(first) = ids.insert(&provider.id, index) {
+            findings.error(
+                "duplicate_provider_id",
+                format!("{at}.id"),
+                format!(
+                    "`{}` is the id of providers[{first}] already; ids are unique in a chain",
+                    provider.id
+                ),
+            );
+        }
+        if provider.priority == 0 {
+            findings.warning("unusual_value", format!("{at}.priority"), "found 0; advised is 1 or more");
+        }
+        // The default says that no order is asked for.
+        let ranked = provider.priority != DEFAULT_PRIORITY;
+        if let Some(first) = priorities.insert(provider.priority, &provider.id).filter(|_| ranked) {
+            findings.warning(
+                "duplicate_priority",
+                format!("{at}.priority"),
+                format!("{} is the priority of `{first}` too; their order is the file's", provider.priority),
+            );
+        }
+        check_provider(&at, provider, findings);
+        let url = identity::address(provider.url.as_ref()).and_then(|url| url.parse::<Uri>().ok());
+        if let Some(first) = url.and_then(|url| urls.insert(identity::normalise(&url), &provider.id)) {
+            findings.warning(
+                "duplicate_provider_url",
+                format!("{at}.url"),
+                format!("`{first}` has the same address; one upstream listed twice is no redundancy"),
+            );
+        }
+    }
+}
+
+fn check_provider(at: &str, provider: &ProviderSpec, findings: &mut Findings<'_>) {
+    let sides = [("url", &provider.url, ["http", "https"]), ("ws_url", &provider.ws_url, ["ws", "wss"])];
+    let mut addresses = 0;
+    for (key, configured, schemes) in sides {
+        let Some(address) = identity::address(configured.as_ref()) else { continue };
+        addresses += 1;
+        if let Err(found) = check_address(address, schemes) {
+            findings.error(
+                "invalid_url",
+                format!("{at}.{key}"),
+                format!(
+                    "provider `{}`: {found}; allowed is {}://host or {}://host",
+                    provider.id, schemes[0], schemes[1]
+                ),
+            );
+        } else if address
+            .parse()
+            .is_ok_and(|uri: Uri| uri.authority().is_some_and(|a| a.as_str().contains('@')))
+        {
+            findings.warning(
+                "url_credentials_not_sent",
+                format!("{at}.{key}"),
+                "the user name and password of the address are not sent; set an `Authorization` header instead",
+            );
+        }
+    }
+    if addresses == 0 {
+        findings.warning(
+            "provider_without_url",
+            at,
+            format!("provider `{}` has neither `url` nor `ws_url`, so it gets no traffic", provider.id),
+        );
+    }
+
+    if provider.api_key.as_ref().is_some_and(|key| HeaderValue::try_from(key).is_err()) {
+        findings.error(
+            "invalid_header",
+            format!("{at}.api_key"),
+            "the value has characters that a header cannot carry; allowed are visible characters and spaces",
+        );
+    }
+    for (key, pairs) in [("headers", &provider.headers), ("auth_headers", &provider.auth_headers)] {
+        for (name, value) in pairs {
+            check_header(format!("{at}.{key}.{name}"), name, value, findings);
+        }
+    }
+
+    let capabilities = &provider.capabilities;
+    if capabilities.unsupported_categories.contains(&MethodCategory::Unknown) {
+        findings.error(
+            "invalid_capability",
+            format!("{at}.capabilities.unsupported_categories"),
+            format!(
+                "found `unknown`; allowed are {}",
+                names(MethodCategory::NAMED.map(MethodCategory::as_str))
+            ),
+        );
+    }
+    for (index, rule) in capabilities.error_rules.iter().enumerate() {
+        check_rule(format!("{at}.capabilities.error_rules[{index}]"), rule, findings);
+    }
+}
+
+/// Says what is wrong with an address without showing it: it may hold a key.
+fn check_address(address: &str, schemes: [&str; 2]) -> Result<(), String> {
+    let Some((scheme, _)) = address.split_once("://") else {
+        return Err("found an address without a scheme".to_owned());
+    };
+    if !schemes.iter().any(|allowed| scheme.eq_ignore_ascii_case(allowed)) {
+        let known = ["http", "https", "ws", "wss"].iter().find(|known| scheme.eq_ignore_ascii_case(known));
+        return Err(match known {
+            Some(scheme) => format!("found the scheme {scheme}"),
+            None => "found an unknown scheme".to_owned(),
+        });
+    }
+    let uri: Uri = address.parse().map_err(|_| "found an address that is not a URL".to_owned())?;
+    if uri.host().is_none_or(str::is_empty) {
+        return Err("found an address without a host".to_owned());
+    }
+    let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
+    let after_user = authority.rsplit('@').next().unwrap_or_default();
+    let port = after_user.rsplit(']').next().and_then(|rest| rest.split_once(':')).map(|(_, port)| port);
+    match port.map(str::parse::<u16>) {
+        None | Some(Ok(1..)) => Ok(()),
+        Some(_) => Err("found a port that is not a number from 1 to 65535".to_owned()),
+    }
+}
+
+fn check_header(path: String, name: &str, value: &str, findings: &mut Findings<'_>) {
+    if HeaderName::try_from(name).is_err() {
+        findings.error(
+            "invalid_header",
+            path,
+            format!("`{}` is not a header name; allowed are letters, digits and `-`", name.escape_debug()),
+        );
+    } else if CONNECTION_HEADERS.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        findings.error(
+            "invalid_header",
+            path,
+            format!("`{name}` describes the connection and is set by the router; remove it"),
+        );
+    } else if HeaderValue::try_from(value).is_err() {
+        findings.error(
+            "invalid_header",
+            path,
+            "the value has characters that a header cannot carry; allowed are visible characters and spaces",
+        );
+    }
+}
+
+fn check_rule(path: String, rule: &ErrorRule, findings: &mut Findings<'_>) {
+    if rule.code.is_none() && rule.message_contains.is_empty() {
+        findings.error(
+            "invalid_error_rule",
+            &path,
+            "found no condition; a rule needs `code`, `message_contains` or both",
+        );
+    }
+    if !Category::RULE_CATEGORIES.contains(&rule.category) {
+        let allowed = names(Category::RULE_CATEGORIES.map(Category::as_str));
+        findings.error(
+            "invalid_error_rule",
+            format!("{path}.category"),
+            format!("found `{}`; allowed are {allowed}", rule.category),
+        );
+    }
+}
+
+fn check_routing(profile: &ProfileSpec, findings: &mut Findings<'_>) {
+    let known: HashSet<&str> = profile
+        .chains
+        .iter()
+        .flat_map(|chain| &chain.providers)
+        .map(|provider| provider.id.as_str())
+        .collect();
+    let mut methods = HashSet::new();
+    for entry in &profile.routing.method_overrides {
+        let path = format!("routing.method_overrides.{}", entry.method);
+        if !methods.insert(entry.method.as_str()) {
+            findings.error(
+                "duplicate_method_override",
+                &path,
+                format!("`{}` has an entry already; a method has one", entry.method),
+            );
+        }
+        for (index, id) in entry.providers.iter().enumerate() {
+            if !known.contains(id.as_str()) {
+                findings.error(
+                    "unknown_provider",
+                    format!("{path}.providers[{index}]"),
+                    format!("no chain of this profile has a provider `{id}`"),
+                );
+            }
+        }
+    }
+}
+
+/// Whether a slug can stand in a URL as it is.
+fn is_slug(slug: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    !slug.is_empty() && slug != "." && slug != ".." && slug.bytes().all(allowed)
+}
+
+fn names<const N: usize>(names: [&str; N]) -> String {
+    names.map(|name| format!("`{name}`")).join(", ")
+}
+
+/// The problems found so far and the profile being looked at.
+struct Findings<'a> {
+    profile: &'a str,
+    problems: Vec<Problem>,
+}
+
+impl Findings<'_> {
+    fn error(&mut self, code: &'static str, path: impl Into<String>, message: impl Into<String>) {
+        self.add(Severity::Error, code, path.into(), message.into());
+    }
+
+    fn warning(&mut self, code: &'static str, path: impl Into<String>, message: impl Into<String>) {
+        self.add(Severity::Warning, code, path.into(), message.into());
+    }
+
+    fn count(&mut self, path: impl Into<String>, count: usize) {
+        if count > MOST {
+            self.error("too_many", path, format!("found {count}; allowed are {MOST}"));
+        }
+    }
+
+    fn add(&mut self, severity: Severity, code: &'static str, path: String, message: String) {
+        self.problems.push(Problem { severity, code, profile: self.profile.to_owned(), path, message });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,11 @@
 
 mod entropy;
 pub mod heights;
+mod origin;
+mod shared;
 mod table;
 
 pub use self::entropy::Entropy;
+pub use self::origin::{Origin, millis};
+pub use self::shared::Shared;
 pub use self::table::Table;

@@ -14,7 +14,7 @@
 //! | is this reply ours, and is it valid? | [`parse_reply`], or [`ReplyScanner`] while it is still arriving |
 //! | what did the upstream complain about? | [`parse_error`], [`lenient_error`] |
 //! | how does the client get its own id back? | [`splice_id`] |
-//! | what does an answer of our own look like? | [`ErrorObject`], [`result_body`] |
+//! | what does an answer of our own look like? | [`ErrorObject`], [`result_body`], [`write_string`] |
 
 mod error;
 mod member;
@@ -39,4 +39,5 @@ pub use self::{
     scanner::Syntax,
     span::Span,
     splice::{prepend_member, splice_id},
+    text::write_string,
 };

@@ -172,7 +172,7 @@ impl ReplyScanner {
     pub fn id_in_chunk(&self) -> Option<Range<usize>> {
         let piece = Span::new(self.piece, self.scanner.position());
         let start = self.envelope.id_start()?.max(piece.start());
-        let end = self.envelope.id().unwrap_or(piece).end().min(piece.end());
+        let end = self.envelope.id().unwrap_or(piece).end();
         let part = Span::new(start - piece.start(), end.checked_sub(piece.start())?);
         if part.is_empty() { None } else { Some(part.range()) }
     }
@@ -191,3 +191,6 @@ impl ReplyScanner {
         self.envelope.shape()
     }
 }
+
+#[cfg(test)]
+mod tests;

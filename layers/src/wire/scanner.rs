@@ -156,143 +156,148 @@ impl Scanner {
             State::Number(number) if number.is_complete() && self.nesting.depth() == 0 => {
                 sink.end(self.position, 0)
             }
-            State::AfterValue if self.nesting.depth() == 0 && self.utf8.is_complete() => Ok(()),
+            // No character is cut in two here: bytes beyond ASCII stand in strings alone, and none is open.
+            State::AfterValue if self.nesting.depth() == 0 => Ok(()),
             _ => Err(Syntax::new(self.position, "unexpected end").into()),
         }
     }
 
     fn step<S: Sink>(&mut self, piece: &[u8], sink: &mut S) -> Result<(), S::Stop> {
         let base = self.position;
+        // In a register rather than in `self`: the next byte waits for it.
+        let mut state = self.state;
         let mut at = 0;
         while let Some(&byte) = piece.get(at) {
             let offset = base + at as u64;
-            macro_rules! fault {
-                ($problem:literal) => {
-                    return Err(Syntax::new(offset, $problem).into())
-                };
-            }
-            match self.state {
-                State::Text(role) => {
-                    let plain = text::plain_len(&piece[at..]);
-                    at += plain;
-                    let Some(&byte) = piece.get(at) else { break };
-                    at += 1;
-                    match byte {
-                        b'"' => self.end_string(role, base + at as u64, sink)?,
-                        b'\\' => self.state = State::Escape(role),
-                        _ => {
-                            let offset = base + at as u64 - 1;
-                            return Err(Syntax::new(offset, "control character in a string").into());
-                        }
-                    }
-                    continue;
-                }
-                State::Number(number) => {
-                    if let Some(next) = number.next(byte) {
-                        self.state = State::Number(next);
-                    } else if number.is_complete() {
-                        self.state = State::AfterValue;
-                        sink.end(offset, self.nesting.depth())?;
-                        continue;
-                    } else {
-                        fault!("malformed number");
-                    }
-                }
-                _ if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') && self.state.allows_space() => {}
-                State::Value => self.begin_value(byte, offset, sink)?,
-                State::AfterValue => match (byte, self.nesting.innermost()) {
-                    (b',', Some(Container::Object)) => self.state = State::Key,
-                    (b',', Some(Container::Array)) => self.state = State::Value,
-                    (b'}', Some(Container::Object)) | (b']', Some(Container::Array)) => {
-                        self.end_container(offset, sink)?;
-                    }
-                    (_, None) => fault!("something after the end"),
-                    (_, Some(Container::Object)) => fault!("expected `,` or `}`"),
-                    (_, Some(Container::Array)) => fault!("expected `,` or `]`"),
-                },
-                State::FirstKey if byte == b'}' => self.end_container(offset, sink)?,
-                State::FirstKey | State::Key if byte == b'"' => {
-                    sink.key_begin(offset, self.nesting.depth());
-                    self.state = State::Text(Role::Key);
-                }
-                State::FirstKey | State::Key => fault!("expected a key"),
-                State::Colon if byte == b':' => self.state = State::Value,
-                State::Colon => fault!("expected `:`"),
-                State::FirstElement if byte == b']' => self.end_container(offset, sink)?,
-                State::FirstElement => self.begin_value(byte, offset, sink)?,
-                State::Escape(role) => match byte {
-                    b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.state = State::Text(role),
-                    b'u' => self.state = State::Hex(4, role),
-                    _ => fault!("unknown escape"),
-                },
-                State::Hex(left, role) => match (byte.is_ascii_hexdigit(), left) {
-                    (true, 1) => self.state = State::Text(role),
-                    (true, _) => self.state = State::Hex(left - 1, role),
-                    (false, _) => fault!("expected a hexadecimal digit"),
-                },
-                State::Literal(rest) => match rest {
-                    [expected] if byte == *expected => {
-                        self.state = State::AfterValue;
-                        sink.end(offset + 1, self.nesting.depth())?;
-                    }
-                    [expected, rest @ ..] if byte == *expected => self.state = State::Literal(rest),
-                    _ => fault!("unknown word"),
-                },
-            }
             at += 1;
+            state = match (state, byte) {
+                (State::Value | State::FirstElement, b'"') => {
+                    sink.begin(offset, byte, self.nesting.depth())?;
+                    at += text::plain_len(&piece[at..]);
+                    // Most strings lie in one piece and have no escape.
+                    if piece.get(at) == Some(&b'"') {
+                        at += 1;
+                        sink.end(base + at as u64, self.nesting.depth())?;
+                        State::AfterValue
+                    } else {
+                        State::Text(Role::Value)
+                    }
+                }
+                (State::Value | State::FirstElement, b'{') => {
+                    sink.begin(offset, byte, self.nesting.depth())?;
+                    self.nesting.push(Container::Object);
+                    State::FirstKey
+                }
+                (State::Value | State::FirstElement, b'[') => {
+                    sink.begin(offset, byte, self.nesting.depth())?;
+                    self.nesting.push(Container::Array);
+                    State::FirstElement
+                }
+                (State::FirstElement, b']') | (State::FirstKey, b'}') => {
+                    self.nesting.pop();
+                    sink.end(offset + 1, self.nesting.depth())?;
+                    State::AfterValue
+                }
+                (State::FirstKey | State::Key, b'"') => {
+                    sink.key_begin(offset, self.nesting.depth());
+                    at += text::plain_len(&piece[at..]);
+                    if piece.get(at) == Some(&b'"') {
+                        at += 1;
+                        sink.key_end(base + at as u64, self.nesting.depth())?;
+                        State::Colon
+                    } else {
+                        State::Text(Role::Key)
+                    }
+                }
+                (State::Colon, b':') => State::Value,
+                (State::AfterValue, b',') => match self.nesting.innermost() {
+                    Some(Container::Object) => State::Key,
+                    Some(Container::Array) => State::Value,
+                    None => return Err(state.fault(offset).into()),
+                },
+                (State::AfterValue, b'}' | b']') => {
+                    let closed = if byte == b'}' { Container::Object } else { Container::Array };
+                    if self.nesting.innermost() != Some(closed) {
+                        return Err(state.fault(offset).into());
+                    }
+                    self.nesting.pop();
+                    sink.end(offset + 1, self.nesting.depth())?;
+                    State::AfterValue
+                }
+                (State::Number(number), _) => match number.next(byte) {
+                    Some(next) => State::Number(next),
+                    None if number.is_complete() => {
+                        at -= 1;
+                        sink.end(offset, self.nesting.depth())?;
+                        State::AfterValue
+                    }
+                    None => return Err(state.fault(offset).into()),
+                },
+                (State::Text(role), _) => {
+                    at -= 1;
+                    at += text::plain_len(&piece[at..]);
+                    match (piece.get(at), role) {
+                        (None, _) => state,
+                        (Some(b'\\'), _) => {
+                            at += 1;
+                            State::Escape(role)
+                        }
+                        (Some(b'"'), Role::Key) => {
+                            at += 1;
+                            sink.key_end(base + at as u64, self.nesting.depth())?;
+                            State::Colon
+                        }
+                        (Some(b'"'), Role::Value) => {
+                            at += 1;
+                            sink.end(base + at as u64, self.nesting.depth())?;
+                            State::AfterValue
+                        }
+                        (Some(_), _) => return Err(state.fault(base + at as u64).into()),
+                    }
+                }
+                (State::Escape(role), b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                    State::Text(role)
+                }
+                (State::Escape(role), b'u') => State::Hex(4, role),
+                (State::Hex(left, role), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                    if left == 1 {
+                        State::Text(role)
+                    } else {
+                        State::Hex(left - 1, role)
+                    }
+                }
+                (State::Literal([expected]), _) if byte == *expected => {
+                    sink.end(offset + 1, self.nesting.depth())?;
+                    State::AfterValue
+                }
+                (State::Literal([expected, rest @ ..]), _) if byte == *expected => State::Literal(rest),
+                (state, b' ' | b'\n' | b'\r' | b'\t') if state.allows_space() => state,
+                (State::Value | State::FirstElement, _) => {
+                    let Some(scalar) = State::scalar(byte) else { return Err(state.fault(offset).into()) };
+                    sink.begin(offset, byte, self.nesting.depth())?;
+                    scalar
+                }
+                (_, _) => return Err(state.fault(offset).into()),
+            };
         }
+        self.state = state;
         self.position = base + piece.len() as u64;
         Ok(())
-    }
-
-    #[inline]
-    fn begin_value<S: Sink>(&mut self, first: u8, offset: u64, sink: &mut S) -> Result<(), S::Stop> {
-        let depth = self.nesting.depth();
-        self.state = match first {
-            b'"' => State::Text(Role::Value),
-            b'{' => {
-                self.nesting.push(Container::Object);
-                State::FirstKey
-            }
-            b'[' => {
-                self.nesting.push(Container::Array);
-                State::FirstElement
-            }
-            b't' => State::Literal(b"rue"),
-            b'f' => State::Literal(b"alse"),
-            b'n' => State::Literal(b"ull"),
-            _ => match Number::start(first) {
-                Some(number) => State::Number(number),
-                None => return Err(Syntax::new(offset, "expected a value").into()),
-            },
-        };
-        sink.begin(offset, first, depth)
-    }
-
-    #[inline]
-    fn end_string<S: Sink>(&mut self, role: Role, end: u64, sink: &mut S) -> Result<(), S::Stop> {
-        match role {
-            Role::Key => {
-                self.state = State::Colon;
-                sink.key_end(end, self.nesting.depth())
-            }
-            Role::Value => {
-                self.state = State::AfterValue;
-                sink.end(end, self.nesting.depth())
-            }
-        }
-    }
-
-    /// Closes the innermost container, whose bracket is at `offset`.
-    #[inline]
-    fn end_container<S: Sink>(&mut self, offset: u64, sink: &mut S) -> Result<(), S::Stop> {
-        self.nesting.pop();
-        self.state = State::AfterValue;
-        sink.end(offset + 1, self.nesting.depth())
     }
 }
 
 impl State {
+    /// The state after the first byte of a number or a literal.
+    #[inline]
+    fn scalar(first: u8) -> Option<Self> {
+        match first {
+            b't' => Some(Self::Literal(b"rue")),
+            b'f' => Some(Self::Literal(b"alse")),
+            b'n' => Some(Self::Literal(b"ull")),
+            _ => Number::start(first).map(Self::Number),
+        }
+    }
+
     /// Whether insignificant space may stand here.
     #[inline]
     const fn allows_space(self) -> bool {
@@ -300,6 +305,23 @@ impl State {
             self,
             Self::Value | Self::FirstElement | Self::FirstKey | Self::Key | Self::Colon | Self::AfterValue
         )
+    }
+
+    /// What is wrong with the byte at `offset`, which cannot stand here.
+    #[cold]
+    const fn fault(self, offset: u64) -> Syntax {
+        let problem = match self {
+            Self::Value | Self::FirstElement => "expected a value",
+            Self::FirstKey | Self::Key => "expected a key",
+            Self::Colon => "expected `:`",
+            Self::AfterValue => "expected `,` or the end",
+            Self::Text(_) => "control character in a string",
+            Self::Escape(_) => "unknown escape",
+            Self::Hex(..) => "expected a hexadecimal digit",
+            Self::Number(_) => "malformed number",
+            Self::Literal(_) => "unknown word",
+        };
+        Syntax::new(offset, problem)
     }
 }
 

@@ -89,7 +89,7 @@ fn hex(digits: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 /// Appends `text` as a JSON string with its quotes.
-pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
+pub fn write_string(out: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
     out.push(b'"');
     loop {

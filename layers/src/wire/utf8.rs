@@ -28,11 +28,6 @@ impl Utf8 {
         Ok(())
     }
 
-    /// Whether the text may end here.
-    pub(super) const fn is_complete(&self) -> bool {
-        self.len == 0
-    }
-
     /// Ends the character that the previous piece began; says how many bytes of `piece` belong to it.
     fn complete(&mut self, piece: &[u8]) -> Result<usize, usize> {
         for (taken, byte) in piece.iter().enumerate() {
@@ -60,7 +55,7 @@ mod tests {
 
     fn accepts<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> bool {
         let mut utf8 = Utf8::default();
-        pieces.into_iter().all(|piece| utf8.feed(piece).is_ok()) && utf8.is_complete()
+        pieces.into_iter().all(|piece| utf8.feed(piece).is_ok()) && utf8.len == 0
     }
 
     #[test]

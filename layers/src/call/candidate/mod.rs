@@ -74,10 +74,13 @@ impl CandidateLayer {
 }
 
 impl<S> Layer<S> for CandidateLayer {
-    type Service = Candidate<S>;
+    type Service = CandidateService<S>;
 
-    fn layer(&self, inner: S) -> Candidate<S> {
-        Candidate { inner, selection: Arc::new(Selection::new(self.filters.clone(), self.heads.clone())) }
+    fn layer(&self, inner: S) -> CandidateService<S> {
+        CandidateService {
+            inner,
+            selection: Arc::new(Selection::new(self.filters.clone(), self.heads.clone())),
+        }
     }
 }
 
@@ -90,12 +93,12 @@ impl fmt::Debug for CandidateLayer {
 
 /// The service of [`CandidateLayer`].
 #[derive(Clone)]
-pub struct Candidate<S> {
+pub struct CandidateService<S> {
     inner: S,
     selection: Arc<Selection>,
 }
 
-impl<S> Service<Call> for Candidate<S>
+impl<S> Service<Call> for CandidateService<S>
 where
     S: Service<Call, Response = Reply>,
     S::Error: Into<Failure>,
@@ -118,8 +121,8 @@ where
     }
 }
 
-impl<S: fmt::Debug> fmt::Debug for Candidate<S> {
+impl<S: fmt::Debug> fmt::Debug for CandidateService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Candidate").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("CandidateService").field("inner", &self.inner).finish_non_exhaustive()
     }
 }

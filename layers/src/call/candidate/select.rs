@@ -10,7 +10,7 @@ use super::hints::{self, Horizon};
 use crate::call::{Call, Candidate, Filter, Hints, Plan, Stage, Subject, Verdict};
 use crate::catalog::Provider;
 
-const METHOD_UNSUPPORTED: &'static str = "method_unsupported";
+const METHOD_UNSUPPORTED: &str = "method_unsupported";
 
 /// The filters, split where the built-in stages stand between them.
 pub(super) struct Selection {

@@ -166,7 +166,7 @@ impl Run {
             return Ok(());
         }
         let earlier = candidates.failures_of(category);
-        candidate.failed(category);
+        candidates.failed(index, category);
         if decide::drops_provider(category) {
             candidates.drop_provider(candidate.provider);
         }

@@ -1,1 +1,207 @@
-//! Being built.
+//! What becomes of calls: the request log, slow providers, and metadata for clients.
+//!
+//! **What it does.** Gives a call a request id if it has none. When the call is over it writes one log entry,
+//! `rpc.request.completed`: an error as a warning, a success at a level and rate of choice. A provider that took long
+//! is reported beside it. If the client asked for routing metadata, the object is put into the call's journal, from
+//! where the edge puts it on the wire.
+//!
+//! **What is never written:** parameters, results, addresses of providers, keys, the client's address, the query of
+//! the client's URL. Error texts are masked and cut.
+//!
+//! **A batch** has one entry, that of its first item, with the size of the batch. Dry runs have none.
+//!
+//! **When metadata is there.** For every result, and for errors of calls that channels were considered for. Not for
+//! what was refused before. The items of a batch have it only when the client wants it in headers.
+//!
+//! **Where it stands.** Outermost, so that it sees refused calls and all the time that is spent. What it reads is in
+//! the journal, written by the layers further in; without them the entries are shorter.
+//!
+//! **Time.** A call is over when its answer begins. A large result may still be streaming then.
+//!
+//! **What it costs.** Nothing is formatted or allocated unless somebody listens. With all log levels off and no
+//! metadata asked for, a call passes untouched.
+//!
+//! **Cancel safety.** A call whose future is dropped leaves no entry.
+//!
+//! ```
+//! use lasso_layers::call::observe::{ObserveLayer, ObservePolicy};
+//!
+//! // One in a hundred successes is enough; errors are always written.
+//! let layer = ObserveLayer::new(ObservePolicy { sampling_rate: 0.01, ..ObservePolicy::default() });
+//! ```
+
+mod event;
+mod identifier;
+mod meta;
+mod record;
+mod report;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use pin_project::pin_project;
+use smol_str::SmolStr;
+use tokio::time::Instant;
+use tower::{Layer, Service};
+use tracing::Level;
+
+pub use self::identifier::identifier;
+use self::record::Record;
+use super::{Call, Failure, Reply};
+use crate::state::Entropy;
+
+/// What is written about calls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ObservePolicy {
+    /// The level of successes. Errors are warnings.
+    pub success_level: Level,
+    /// The share of successes that is written, from 0 to 1. Errors always are.
+    pub sampling_rate: f64,
+    /// How much of an error's text is written, in characters.
+    pub max_error_message_chars: usize,
+    /// From when on providers count as slow; `None` reports none.
+    pub slow: Option<SlowPolicy>,
+}
+
+impl Default for ObservePolicy {
+    fn default() -> Self {
+        Self {
+            success_level: Level::INFO,
+            sampling_rate: 1.0,
+            max_error_message_chars: 256,
+            slow: Some(SlowPolicy::default()),
+        }
+    }
+}
+
+/// How long a provider may take for a successful answer before it is worth a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlowPolicy {
+    /// Longer is worth a note.
+    pub info: Duration,
+    /// Longer is worth a warning.
+    pub warn: Duration,
+    /// Longer is an error.
+    pub error: Duration,
+}
+
+impl Default for SlowPolicy {
+    fn default() -> Self {
+        Self { info: Duration::from_secs(1), warn: Duration::from_secs(2), error: Duration::from_secs(4) }
+    }
+}
+
+/// Reports on calls; see the [module](self).
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct ObserveLayer {
+    policy: Arc<ObservePolicy>,
+    entropy: Entropy,
+}
+
+impl ObserveLayer {
+    /// Reports by this policy.
+    pub fn new(policy: ObservePolicy) -> Self {
+        Self { policy: Arc::new(policy), entropy: Entropy::default() }
+    }
+
+    /// Sets where random numbers come from.
+    pub fn entropy(mut self, entropy: Entropy) -> Self {
+        self.entropy = entropy;
+        self
+    }
+}
+
+impl<S> Layer<S> for ObserveLayer {
+    type Service = ObserveService<S>;
+
+    fn layer(&self, inner: S) -> ObserveService<S> {
+        ObserveService { inner, layer: self.clone() }
+    }
+}
+
+/// The service of [`ObserveLayer`].
+#[derive(Clone, Debug)]
+pub struct ObserveService<S> {
+    inner: S,
+    layer: ObserveLayer,
+}
+
+impl<S> Service<Call> for ObserveService<S>
+where
+    S: Service<Call, Response = Reply>,
+    S::Error: Into<Failure>,
+{
+    type Response = Reply;
+    type Error = Failure;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut call: Call) -> Self::Future {
+        let mut record = Record::of(&call, &self.layer.policy);
+        if let Some(record) = &mut record {
+            let id = self.layer.request_id(call.origin.request_id.take());
+            call.origin.request_id = Some(id.clone());
+            record.origin.request_id = Some(id);
+        }
+        let observer = record.map(|record| Observer { record, layer: self.layer.clone() });
+        ResponseFuture { inner: self.inner.call(call), observer }
+    }
+}
+
+impl ObserveLayer {
+    fn request_id(&self, given: Option<SmolStr>) -> SmolStr {
+        match given {
+            None => identifier::generate(&mut self.entropy.rng()),
+            Some(id) => match identifier(id.as_bytes()) {
+                Cow::Borrowed(_) => id,
+                Cow::Owned(digest) => digest.into(),
+            },
+        }
+    }
+}
+
+/// The future of [`ObserveService`].
+#[pin_project]
+pub struct ResponseFuture<F> {
+    #[pin]
+    inner: F,
+    /// `None` when nobody wants to know, and after the report.
+    observer: Option<Observer>,
+}
+
+struct Observer {
+    record: Record,
+    layer: ObserveLayer,
+}
+
+impl<F, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Reply, E>>,
+    E: Into<Failure>,
+{
+    type Output = Result<Reply, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let result = ready!(this.inner.poll(cx)).map_err(Into::into);
+        if let Some(Observer { record, layer }) = this.observer.take() {
+            record.finish(&result, Instant::now(), &layer.policy, &layer.entropy);
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl<F: fmt::Debug> fmt::Debug for ResponseFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}

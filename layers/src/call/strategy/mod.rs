@@ -97,10 +97,10 @@ impl Default for StrategyLayer {
 }
 
 impl<S> Layer<S> for StrategyLayer {
-    type Service = Ranked<S>;
+    type Service = StrategyService<S>;
 
-    fn layer(&self, inner: S) -> Ranked<S> {
-        Ranked { inner, layer: Arc::new(self.clone()) }
+    fn layer(&self, inner: S) -> StrategyService<S> {
+        StrategyService { inner, layer: Arc::new(self.clone()) }
     }
 }
 
@@ -112,12 +112,12 @@ impl fmt::Debug for StrategyLayer {
 
 /// The service of [`StrategyLayer`].
 #[derive(Clone, Debug)]
-pub struct Ranked<S> {
+pub struct StrategyService<S> {
     inner: S,
     layer: Arc<StrategyLayer>,
 }
 
-impl<S> Service<Call> for Ranked<S>
+impl<S> Service<Call> for StrategyService<S>
 where
     S: Service<Call, Response = Reply, Error = Failure>,
 {

@@ -1,1 +1,244 @@
-//! Being built.
+//! Where HTTP becomes calls: the service to mount in a server.
+//!
+//! **What it does.** [`Ingress`] turns an HTTP request into one [`Call`], or one for each item of a batch, runs
+//! them through the stack inside it and turns the replies into an HTTP response. It never fails: whatever goes
+//! wrong becomes a JSON-RPC error. It checks methods, lengths and envelopes, names requests, limits the bytes
+//! under way, finds out who is asking, and lets browsers in. What a call means is left to the stack.
+//!
+//! **Where it stands.** Outermost, directly in a hyper or axum server. It takes `/rpc/…` paths, or every path
+//! when it is given a [route](Ingress::route). To learn the client's address it needs
+//! [`Ingress::peer`], or [`PeerAddr`] among the extensions of the request.
+//!
+//! **Large answers.** A reply that is a stream is passed on as one. Replies are neither parsed nor copied.
+//!
+//! **Cancel safety.** Dropping the future, or the body of the response, drops the calls and upstream streams it
+//! stands for; nothing is spawned. Bytes reserved for the request are given back.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http_body_util::{BodyExt, Full};
+//! use lasso_layers::call::{Body, Call, Failure, Reply, Route};
+//! use lasso_layers::edge::ingress::Ingress;
+//! use lasso_layers::wire::result_body;
+//! use tower::{Service, ServiceExt, service_fn};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! let stack = service_fn(|call: Call| async move {
+//!     Ok::<_, Failure>(Reply::Result(Body::Full(result_body(call.request.id(), b"\"0x10\""))))
+//! });
+//! let mut ingress = Ingress::new(stack).route(Route::to_chain("base"));
+//! let body = Full::from(r#"{"jsonrpc":"2.0","id":7,"method":"eth_blockNumber","params":[]}"#);
+//! let response = ingress.ready().await.unwrap().call(http::Request::post("/").body(body).unwrap()).await.unwrap();
+//! let answer = response.into_body().collect().await.unwrap().to_bytes();
+//! assert_eq!(answer, r#"{"jsonrpc":"2.0","id":7,"result":"0x10"}"#);
+//! # });
+//! ```
+
+mod batch;
+mod body;
+mod budget;
+mod client;
+mod exchange;
+mod execute;
+mod framing;
+mod media;
+mod network;
+mod policy;
+mod query;
+mod refusal;
+mod request_id;
+mod response;
+mod route;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::USER_AGENT;
+use http::{Method, Request, Response, StatusCode};
+use tokio::time::Instant;
+use tower::Service;
+
+pub use self::body::ResponseBody;
+pub use self::budget::{ByteBudget, Reservation};
+pub use self::client::{PeerAddr, client_id};
+use self::exchange::Exchange;
+use self::media::Media;
+pub use self::network::{InvalidNetwork, Network};
+pub use self::policy::IngressPolicy;
+use self::refusal::Refusal;
+pub use self::request_id::RequestId;
+pub use self::response::{empty_response, json_response, plain_error, preflight};
+use self::route::Parsed;
+use crate::call::{Call, Failure, Origin, Reply, Route};
+use crate::catalog::Transport;
+
+/// HTTP in, calls out; see the [module](self).
+#[derive(Clone)]
+pub struct Ingress<S> {
+    stack: S,
+    policy: Arc<IngressPolicy>,
+    budget: ByteBudget,
+    route: Option<Route>,
+    peer: Option<SocketAddr>,
+}
+
+impl<S> Ingress<S> {
+    /// In front of a stack of call layers.
+    pub fn new(stack: S) -> Self {
+        Self { stack, policy: Arc::default(), budget: ByteBudget::default(), route: None, peer: None }
+    }
+
+    /// With these limits.
+    #[must_use]
+    pub fn policy(mut self, policy: IngressPolicy) -> Self {
+        self.policy = Arc::new(policy);
+        self
+    }
+
+    /// Counts bytes on this budget, which others may draw on too.
+    #[must_use]
+    pub fn budget(mut self, budget: ByteBudget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Sends every request here, whatever its path.
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.route = Some(route);
+        self
+    }
+
+    /// For the requests of one connection, from this address. Without it, [`PeerAddr`] is looked for in each
+    /// request.
+    #[must_use]
+    pub const fn peer(mut self, address: SocketAddr) -> Self {
+        self.peer = Some(address);
+        self
+    }
+
+    /// What can be said before the body is read.
+    fn admit<B: http_body::Body>(&self, request: &Request<B>, received: Instant) -> Result<Exchange, Answer> {
+        let headers = request.headers();
+        let uri = request.uri();
+        let id = RequestId::of(headers);
+        if request.method() == Method::OPTIONS {
+            return Err(Box::new(preflight(&id)));
+        }
+        if request.method() != Method::POST {
+            return Err(Box::new(plain_error(StatusCode::NOT_FOUND, &id)));
+        }
+        let declared = framing::declared_length(headers);
+        let length = match &declared {
+            Ok(Some(length)) => Some(*length),
+            // Some bodies know their length without a header: empty ones, and those made in this process.
+            _ => request.body().size_hint().exact(),
+        };
+        let too_large = length.is_some_and(|length| length > self.policy.max_body_bytes);
+        let is_rpc = uri.path().starts_with("/rpc/");
+        let routed = match &self.route {
+            Some(route) => Some(Parsed { route: route.clone(), meta: route::meta_mode(uri, headers) }),
+            None if is_rpc => route::parse(uri, headers),
+            None => None,
+        };
+        let Some(Parsed { route, meta }) = routed else {
+            let status =
+                if too_large && !is_rpc { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::NOT_FOUND };
+            return Err(Box::new(plain_error(status, &id)));
+        };
+        if !media::accepts_json(headers) {
+            return Err(Box::new(plain_error(StatusCode::NOT_ACCEPTABLE, &id)));
+        }
+        let refuse = |refusal: Refusal| Box::new(refusal.response(&id));
+        declared.map_err(refuse)?;
+        if too_large {
+            return Err(refuse(Refusal::too_large(self.policy.max_body_bytes)));
+        }
+        let reservation = self.budget.reserve(length).ok_or_else(|| refuse(Refusal::no_room()))?;
+        let peer = self.peer.or_else(|| request.extensions().get().map(|PeerAddr(address)| *address));
+        let origin = Origin {
+            transport: Some(Transport::Http),
+            request_id: Some(id.name().clone()),
+            client: client_id(headers, uri, peer, &self.policy.trusted_proxies),
+            path: uri.path_and_query().cloned(),
+            user_agent: headers.get(USER_AGENT).cloned(),
+            meta,
+        };
+        let policy = self.policy.clone();
+        let media = Media::of(headers);
+        Ok(Exchange { policy, route, origin, id, media, length, received, reservation })
+    }
+}
+
+/// A response that is there already. It is boxed so that the way past it stays narrow.
+type Answer = Box<Response<ResponseBody>>;
+
+impl<S, B> Service<Request<B>> for Ingress<S>
+where
+    S: Service<Call, Response = Reply> + Clone + Send + 'static,
+    S::Error: Into<Failure> + Send,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+{
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    /// Always ready: each call waits for the stack by itself, as the items of a batch have to.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        // The one look at the clock: all deadlines of the request count from here.
+        let received = Instant::now();
+        ResponseFuture(match self.admit(&request, received) {
+            Err(answer) => State::Answered(Some(answer)),
+            Ok(exchange) => State::Running(Box::pin(exchange.run(self.stack.clone(), request.into_body()))),
+        })
+    }
+}
+
+impl<S> fmt::Debug for Ingress<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ingress")
+            .field("policy", &self.policy)
+            .field("route", &self.route)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The future of [`Ingress`].
+pub struct ResponseFuture(State);
+
+enum State {
+    /// The answer was clear from the head.
+    Answered(Option<Answer>),
+    /// Waiting for the body or for the stack.
+    Running(Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>),
+}
+
+impl Future for ResponseFuture {
+    type Output = Result<Response<ResponseBody>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            State::Answered(answer) => {
+                Poll::Ready(Ok(*answer.take().expect("a future is not polled after it is done")))
+            }
+            State::Running(exchange) => exchange.as_mut().poll(cx).map(Ok),
+        }
+    }
+}
+
+impl fmt::Debug for ResponseFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

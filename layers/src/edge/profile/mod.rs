@@ -1,1 +1,173 @@
-//! Being built.
+//! Which profile, chain and provider a call is for.
+//!
+//! **What it does.** [`parse`] turns an HTTP path, query and headers into a [`Route`](crate::call::Route) of names.
+//! [`ProfileLayer`] looks the names up in one snapshot of the catalogue, writes the resulting [`Plan`] into the
+//! call's journal and sets the call's deadline. Everything further in sees that one snapshot, whatever is reloaded
+//! meanwhile; the items of a batch share the snapshot of the batch. The layer needs no HTTP: an embedder fills the
+//! route by hand.
+//!
+//! **Strategy**, strongest first: the route, `method_overrides` of the profile, `default_strategy` of the profile,
+//! [`ProfilePolicy::default_strategy`].
+//!
+//! **Pin.** A provider in the route is asked alone. Otherwise the provider that was chosen for a batch goes first.
+//!
+//! **Where it stands.** Inside [`ObserveLayer`](crate::call), which wants to see refused calls too, and outside
+//! everything else: every other layer asks the plan.
+//!
+//! **Refusals** concern the whole request: a blank profile (over WebSocket it means the default one), an unknown
+//! profile, chain or provider.
+//!
+//! **What it counts.** Nothing.
+//!
+//! **Cancel safety.** Adds no state of its own: its future is the inner service's.
+//!
+//! ```
+//! use lasso_layers::catalog::{ChainSpec, Live, ProfileSpec, ProviderSpec};
+//! use lasso_layers::edge::profile::{ProfileLayer, ProfilePolicy, parse};
+//!
+//! let node = ProviderSpec::http("node", "http://127.0.0.1:8545");
+//! let profile = ProfileSpec::new("default").chain(ChainSpec::new("ethereum", 1).provider(node));
+//! let live = Live::new(vec![profile]).expect("the profile is valid");
+//! let layer = ProfileLayer::new(live, ProfilePolicy::default());
+//!
+//! let parsed = parse(&"/rpc/fastest/ethereum".parse().unwrap(), &http::HeaderMap::new()).unwrap();
+//! assert_eq!(parsed.route.chain, "ethereum");
+//! ```
+
+mod path;
+mod refusal;
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tower::{Layer, Service};
+
+pub use self::path::{Parsed, parse};
+use crate::call::{Call, Either, Failure, Pin, Plan, Rejection, Reply, Unknown};
+use crate::catalog::{DEFAULT_PROFILE, Live, Profile, Strategy, Timeouts, Transport};
+
+/// What resolving adds to a route.
+#[derive(Clone, Debug)]
+pub struct ProfilePolicy {
+    /// Total time of a call, by method.
+    pub timeouts: Timeouts,
+    /// Total time of a call that came over a client's WebSocket, whatever the method.
+    pub ws_timeout: Duration,
+    /// The strategy where neither the client nor the profile names one.
+    pub default_strategy: Strategy,
+}
+
+impl Default for ProfilePolicy {
+    fn default() -> Self {
+        Self {
+            timeouts: Timeouts::default(),
+            ws_timeout: Duration::from_secs(10),
+            default_strategy: Strategy::default(),
+        }
+    }
+}
+
+/// Resolves the routes of calls; see the [module](self).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ProfileLayer {
+    live: Live,
+    policy: Arc<ProfilePolicy>,
+}
+
+impl ProfileLayer {
+    /// Resolves against this catalogue.
+    pub fn new(live: Live, policy: ProfilePolicy) -> Self {
+        Self { live, policy: Arc::new(policy) }
+    }
+
+    fn plan(&self, call: &Call) -> Result<Plan, Rejection> {
+        let route = &call.route;
+        let is_ws = call.origin.transport == Some(Transport::Ws);
+        let profile = match route.profile.trim() {
+            "" if is_ws => DEFAULT_PROFILE,
+            "" => return Err(refusal::blank_profile()),
+            slug => slug,
+        };
+        let snapshot = match &call.batch {
+            Some(item) => item.batch.snapshot.clone(),
+            None => self.live.snapshot(),
+        };
+        let mut plan = Plan::new(snapshot, profile, &route.chain).map_err(|unknown| match unknown {
+            Unknown::Profile => refusal::unknown_profile(&route.profile),
+            Unknown::Chain => refusal::unknown_chain(&route.chain, profile),
+        })?;
+        plan.strategy = self.strategy(call, plan.profile());
+        plan.transport = route.transport;
+        plan.pin = match &route.provider {
+            Some(id) => {
+                let found = plan.chain().provider(id);
+                let (provider, _) = found.ok_or_else(|| refusal::unknown_provider(id, &plan))?;
+                Some(Pin { provider, failover: false })
+            }
+            None => {
+                let pin = call.batch.as_ref().and_then(|item| item.batch.pin);
+                pin.map(|provider| Pin { provider, failover: true })
+            }
+        };
+        Ok(plan)
+    }
+
+    fn strategy(&self, call: &Call, profile: &Profile) -> Strategy {
+        let overrides = &profile.routing.method_overrides;
+        let of_method = || overrides.iter().find(|entry| entry.method == call.request.method())?.strategy;
+        call.route
+            .strategy
+            .or_else(of_method)
+            .or(profile.routing.default_strategy)
+            .unwrap_or(self.policy.default_strategy)
+    }
+
+    fn timeout(&self, call: &Call) -> Duration {
+        match call.origin.transport {
+            Some(Transport::Ws) => self.policy.ws_timeout,
+            _ => self.policy.timeouts.of(call.method, &call.request.method()),
+        }
+    }
+}
+
+impl<S> Layer<S> for ProfileLayer {
+    type Service = ProfileService<S>;
+
+    fn layer(&self, inner: S) -> ProfileService<S> {
+        ProfileService { inner, layer: self.clone() }
+    }
+}
+
+/// The service of [`ProfileLayer`].
+#[derive(Clone, Debug)]
+pub struct ProfileService<S> {
+    inner: S,
+    layer: ProfileLayer,
+}
+
+impl<S> Service<Call> for ProfileService<S>
+where
+    S: Service<Call, Response = Reply>,
+    S::Error: Into<Failure>,
+{
+    type Response = Reply;
+    type Error = Failure;
+    type Future = Either<S::Future, Ready<Result<Reply, Failure>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut call: Call) -> Self::Future {
+        let plan = match self.layer.plan(&call) {
+            Ok(plan) => plan,
+            Err(rejection) => return Either::Right(ready(Err(rejection.into()))),
+        };
+        call.deadline = call.received + self.layer.timeout(&call);
+        call.journal().set_plan(plan);
+        Either::Left(self.inner.call(call))
+    }
+}

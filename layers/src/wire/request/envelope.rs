@@ -28,10 +28,7 @@ pub fn parse(body: Bytes, limit: usize) -> Result<Parsed, Syntax> {
             Parsed::Batch(collector.items)
         });
     }
-    Ok(match collector.items.pop() {
-        Some(Item::Request(request)) => Parsed::One(request),
-        _ => Parsed::Scalar,
-    })
+    Ok(collector.single.map_or(Parsed::Scalar, Parsed::One))
 }
 
 /// Reads a body that was built here as one object.
@@ -88,6 +85,8 @@ struct Collector<'a> {
     /// Number of elements of a batch.
     count: usize,
     items: Vec<Item>,
+    /// The object that is the whole body.
+    single: Option<Request>,
     /// Depth of the values that are to be requests: 0, or 1 in a batch.
     unit: usize,
     /// The unit that is open, when it is an object and is wanted.
@@ -106,6 +105,7 @@ impl<'a> Collector<'a> {
             top: 0,
             count: 0,
             items: Vec::new(),
+            single: None,
             unit: 0,
             envelope: None,
             start: 0,
@@ -114,17 +114,23 @@ impl<'a> Collector<'a> {
         }
     }
 
-    fn begin_unit(&mut self, at: u64, first: u8) {
-        if self.unit == 1 {
-            self.count += 1;
-            if self.count > self.limit {
-                self.items = Vec::new();
-                return;
-            }
+    fn begin_element(&mut self, at: u64, first: u8) {
+        self.count += 1;
+        if self.count > self.limit {
+            self.items = Vec::new();
+        } else if first == b'{' {
+            self.envelope = Some(Envelope::at(at));
+        } else {
+            self.items.push(Item::Invalid);
         }
-        match first {
-            b'{' => self.envelope = Some(Envelope { start: at, ..Envelope::default() }),
-            _ => self.items.push(Item::Invalid),
+    }
+
+    fn end_unit(&mut self, end: u64) {
+        let Some(envelope) = self.envelope.take() else { return };
+        let request = envelope.into_request(self.body, end);
+        match self.unit {
+            0 => self.single = Some(request),
+            _ => self.items.push(Item::Request(request)),
         }
     }
 
@@ -150,6 +156,10 @@ impl<'a> Collector<'a> {
 }
 
 impl Envelope {
+    fn at(start: u64) -> Self {
+        Self { start, ..Self::default() }
+    }
+
     /// The request, once the object has ended before `end`.
     fn into_request(self, body: &Bytes, end: u64) -> Request {
         let inside = |span: Span| {
@@ -183,13 +193,13 @@ impl Sink for Collector<'_> {
             self.first = first;
         } else if depth == 0 {
             self.top = first;
-            if first == b'[' {
-                self.unit = 1;
-            } else {
-                self.begin_unit(at, first);
+            match first {
+                b'[' => self.unit = 1,
+                b'{' => self.envelope = Some(Envelope::at(at)),
+                _ => {}
             }
         } else if depth == self.unit {
-            self.begin_unit(at, first);
+            self.begin_element(at, first);
         }
         Ok(())
     }
@@ -198,10 +208,8 @@ impl Sink for Collector<'_> {
     fn end(&mut self, at: u64, depth: usize) -> Result<(), Syntax> {
         if depth == self.unit + 1 {
             self.end_member(at);
-        } else if depth == self.unit
-            && let Some(envelope) = self.envelope.take()
-        {
-            self.items.push(Item::Request(envelope.into_request(self.body, at)));
+        } else if depth == self.unit {
+            self.end_unit(at);
         }
         Ok(())
     }

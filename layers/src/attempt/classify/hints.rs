@@ -1,0 +1,146 @@
+//! When an upstream wants to be asked again.
+
+use std::time::Duration;
+
+use crate::wire::RawJson;
+
+/// No hint is taken to be longer: past a day it is a mistake, and time arithmetic stays far from its limits.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The first usable hint: the `Retry-After` header, a member of `data`, a phrase in `text`.
+///
+/// A hint that is zero, negative or unreadable is none.
+pub(super) fn retry_after(header: Option<Duration>, data: Option<&[u8]>, text: &str) -> Option<Duration> {
+    let usable = |hint: &Duration| !hint.is_zero();
+    header
+        .filter(usable)
+        .or_else(|| data.and_then(in_data).filter(usable))
+        .or_else(|| in_text(text).filter(usable))
+        .map(|hint| hint.min(LONGEST))
+}
+
+/// `retry_after_ms`, or `retry_after` in seconds, in an object.
+fn in_data(data: &[u8]) -> Option<Duration> {
+    // A value of another kind has no members, so it need not be read to the end.
+    if data.trim_ascii_start().first() != Some(&b'{') {
+        return None;
+    }
+    let data = RawJson::parse(data).ok()?;
+    let millis = data.member("retry_after_ms").and_then(RawJson::as_u64).filter(|millis| *millis > 0);
+    millis.map(Duration::from_millis).or_else(|| {
+        let seconds = data.member("retry_after")?;
+        let seconds = seconds.as_u64().or_else(|| digits(&seconds.as_str()?))?;
+        Some(Duration::from_secs(seconds))
+    })
+}
+
+fn digits(text: &str) -> Option<u64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+/// `try again in N seconds` or `N minutes`, whatever the case, with or without decimals.
+fn in_text(text: &str) -> Option<Duration> {
+    const LEAD: &str = "try again in ";
+    let text = super::phrases::folded(text);
+    text.match_indices(LEAD).find_map(|(at, _)| amount(text[at + LEAD.len()..].trim_start()))
+}
+
+/// A number and its unit at the front of `text`, rounded down to milliseconds.
+fn amount(text: &str) -> Option<Duration> {
+    const MICROS: u64 = 1_000_000;
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, rest) = text.split_at(end);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() || fraction.contains('.') {
+        return None;
+    }
+    let rest = rest.trim_start();
+    let unit = if rest.starts_with("second") {
+        1
+    } else if rest.starts_with("minute") {
+        60
+    } else {
+        return None;
+    };
+    let fraction: u64 = format!("{:0<6.6}", fraction).parse().ok()?;
+    let micros = whole.parse::<u64>().ok()?.checked_mul(MICROS)?.checked_add(fraction)?.checked_mul(unit)?;
+    Some(Duration::from_millis(micros / 1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(millis: u64) -> Option<Duration> {
+        Some(Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn the_header_beats_data_and_data_beats_text() {
+        let data = Some(&br#"{"retry_after":2,"retry_after_ms":1500}"#[..]);
+        let text = "try again in 9 seconds";
+        assert_eq!(retry_after(ms(5000), data, text), ms(5000));
+        assert_eq!(retry_after(None, data, text), ms(1500));
+        assert_eq!(retry_after(None, Some(br#"{"retry_after":2}"#), text), ms(2000));
+        assert_eq!(retry_after(None, None, text), ms(9000));
+        assert_eq!(retry_after(None, None, ""), None);
+    }
+
+    #[test]
+    fn hints_that_say_nothing_are_passed_over() {
+        assert_eq!(retry_after(Some(Duration::ZERO), Some(br#"{"retry_after":3}"#), ""), ms(3000));
+        for data in [
+            r#"{"retry_after_ms":0}"#,
+            r#"{"retry_after_ms":-5}"#,
+            r#"{"retry_after_ms":"5"}"#,
+            r#"{"retry_after_ms":1.5}"#,
+            r#"{"retry_after":0}"#,
+            r#"{"retry_after":-1}"#,
+            r#"{"retry_after":"-1"}"#,
+            r#"{"retry_after":"soon"}"#,
+            r#"{"retry_after":""}"#,
+            r#"{"retry_after":null}"#,
+            r#"[5]"#,
+            r#""5""#,
+            "",
+            r#"{"retry_after":5"#,
+        ] {
+            assert_eq!(retry_after(None, Some(data.as_bytes()), ""), None, "{data}");
+        }
+    }
+
+    #[test]
+    fn seconds_may_be_written_as_a_string() {
+        assert_eq!(retry_after(None, Some(br#"{"retry_after":"12"}"#), ""), ms(12_000));
+        assert_eq!(retry_after(None, Some(br#"{"retry_after_ms":0,"retry_after":7}"#), ""), ms(7000));
+    }
+
+    #[test]
+    fn texts_name_an_amount_and_a_unit() {
+        for (text, expected) in [
+            ("Please try again in 1 second", ms(1000)),
+            ("TRY AGAIN IN 30 SECONDS.", ms(30_000)),
+            ("try again in 0.3 seconds", ms(300)),
+            ("try again in 1.0019s; try again in 2 minutes", ms(120_000)),
+            ("try again in 1.00199 seconds", ms(1001)),
+            ("try again in 1.5 minutes", ms(90_000)),
+            ("try again in 0.3333333333 minutes", ms(19_999)),
+            ("try again in 10", None),
+            ("try again in a few seconds", None),
+            ("try again in 0 seconds", None),
+            ("try again in .5 seconds", None),
+            ("try again in 1.2.3 seconds", None),
+            ("try again in 99999999999999999999 seconds", None),
+            ("try again later", None),
+            ("in 5 seconds", None),
+        ] {
+            assert_eq!(retry_after(None, None, text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_absurd_hint_is_a_day() {
+        assert_eq!(retry_after(Some(Duration::MAX), None, ""), Some(LONGEST));
+        assert_eq!(retry_after(None, Some(br#"{"retry_after":18446744073709551615}"#), ""), Some(LONGEST));
+    }
+}

@@ -1,0 +1,164 @@
+//! From an upstream's refusal to what the layers outside see.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{Path, classify, hints, secrets, table};
+use crate::attempt::Attempt;
+use crate::call::{Failure, Reply, StatusFailure, UpstreamFailure};
+use crate::catalog::Category;
+use crate::wire::{ErrorObject, code};
+
+/// A classified refusal.
+pub(super) struct Verdict {
+    error: ErrorObject,
+    category: Category,
+    retry_after: Option<Duration>,
+}
+
+impl Verdict {
+    /// Of a JSON-RPC error in a reply with a status of success.
+    pub(super) fn of_error(error: ErrorObject, attempt: &Attempt) -> Self {
+        let (category, _) = examine(&error, attempt);
+        Self::new(error, category, None)
+    }
+
+    /// Of an HTTP status other than success.
+    pub(super) fn of_status(failure: StatusFailure, attempt: &Attempt) -> Self {
+        let StatusFailure { status, retry_after, error, text } = failure;
+        let Some((code, message, data)) = error else {
+            return Self::of_bare_status(status, retry_after, &text);
+        };
+        let error = ErrorObject { code: code.unwrap_or(default_code(status)), message: message.into(), data };
+        let (category, path) = examine(&error, attempt);
+        let category = match path {
+            Path::ProviderRule(_) => category,
+            _ => with_status(status, category),
+        };
+        let mut verdict = Self::new(error, category, retry_after);
+        if status == StatusCode::TOO_MANY_REQUESTS && category == Category::RateLimit {
+            verdict.error.code = code::RATE_LIMITED;
+        }
+        verdict
+    }
+
+    /// Without a JSON-RPC error it was not a node that answered but something in front of it.
+    fn of_bare_status(status: StatusCode, retry_after: Option<Duration>, text: &str) -> Self {
+        let retry_after = hints::retry_after(retry_after, Some(text.as_bytes()), text);
+        let (category, error) = if status == StatusCode::TOO_MANY_REQUESTS {
+            let mut error = ErrorObject::new(code::RATE_LIMITED, "Provider rate limit reached (HTTP 429)");
+            if let Some(hint) = retry_after {
+                error = error.with_data(format!("{{\"retry_after_ms\":{}}}", hint.as_millis()));
+            }
+            (Category::RateLimit, error)
+        } else {
+            let message = format!("Provider infrastructure error (HTTP {})", status.as_u16());
+            let category = if is_unauthorised(status) { Category::AuthError } else { Category::ServerError };
+            (category, ErrorObject::new(code::UPSTREAM_SERVER, message))
+        };
+        Self { error, category, retry_after }
+    }
+
+    fn new(mut error: ErrorObject, category: Category, retry_after: Option<Duration>) -> Self {
+        let retry_after = hints::retry_after(retry_after, error.data.as_deref(), &error.message);
+        if error.code == table::TOO_MANY_REQUESTS {
+            error.code = code::RATE_LIMITED;
+        }
+        Self { error, category, retry_after }
+    }
+
+    /// An answer stays one; of anything else a failure is made, for the layers outside to weigh.
+    pub(super) fn into_outcome(self, attempt: &Attempt) -> Result<Reply, Failure> {
+        let Self { mut error, category, retry_after } = self;
+        secrets::hide(&mut error, &attempt.channel().endpoint);
+        if category.is_answer() {
+            return Ok(Reply::error(error, category));
+        }
+        let transport = attempt.transport();
+        Err(Failure::Upstream(Box::new(UpstreamFailure { error, category, retry_after, transport })))
+    }
+}
+
+/// Classifies by the provider's rules and by what everybody writes.
+fn examine(error: &ErrorObject, attempt: &Attempt) -> (Category, Path) {
+    let provider = attempt.provider();
+    let rules = &provider.capabilities.error_rules;
+    let (category, path) = classify(error.code, &error.message, error.data.as_deref(), rules);
+    tell(error, attempt, category, path);
+    (category, path)
+}
+
+/// What the status adds to the meaning of a JSON-RPC error that came with it.
+fn with_status(status: StatusCode, category: Category) -> Category {
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return Category::RateLimit;
+    }
+    // Such a status says that our credentials are the trouble, unless the error names another one that lies with
+    // the provider. It does not speak about the client's request.
+    let is_vague = category.is_answer()
+        || matches!(
+            category,
+            Category::UnclassifiedServerError | Category::ClientError | Category::UnknownError
+        );
+    if is_unauthorised(status) && is_vague { Category::AuthError } else { category }
+}
+
+/// The code of an error that has none.
+fn default_code(status: StatusCode) -> i64 {
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        code::RATE_LIMITED
+    } else if status == StatusCode::REQUEST_TIMEOUT || status.is_server_error() {
+        code::UPSTREAM_SERVER
+    } else {
+        code::UPSTREAM_CLIENT
+    }
+}
+
+const fn is_unauthorised(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 401 | 403)
+}
+
+/// One event per classification, for the collection of error samples. Costs nothing while nobody listens.
+fn tell(error: &ErrorObject, attempt: &Attempt, category: Category, path: Path) {
+    const MAX_SAMPLE: usize = 200;
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let endpoint = &attempt.channel().endpoint;
+    let mut shown = error.clone();
+    secrets::hide(&mut shown, endpoint);
+    let provider_id = &attempt.provider().id;
+    tracing::debug!(
+        event = "lasso.error_classification.classified",
+        code = error.code,
+        error_message = beginning(shown.message.as_bytes(), MAX_SAMPLE).as_ref(),
+        data_sample = shown.data.as_ref().map(|data| beginning(data, MAX_SAMPLE)).as_deref(),
+        %provider_id,
+        category = category.as_str(),
+        classification_path = path.as_str(),
+        "upstream error classified",
+    );
+    if let Path::ProviderRule(rule_index) = path {
+        tracing::debug!(
+            event = "lasso.capabilities.error_rule_match",
+            rule_index,
+            %provider_id,
+            category = category.as_str(),
+            "an error rule of the provider applies",
+        );
+    }
+}
+
+/// At most `max` characters from the front.
+fn beginning(text: &[u8], max: usize) -> Cow<'_, str> {
+    const LONGEST_CHARACTER: usize = 4;
+    let text = &text[..text.len().min(max * LONGEST_CHARACTER)];
+    match String::from_utf8_lossy(text) {
+        Cow::Borrowed(text) => {
+            Cow::Borrowed(text.char_indices().nth(max).map_or(text, |(end, _)| &text[..end]))
+        }
+        Cow::Owned(text) => Cow::Owned(text.chars().take(max).collect()),
+    }
+}

@@ -1,0 +1,77 @@
+//! What is kept of a call until it is over.
+
+use std::sync::Arc;
+
+use smol_str::SmolStr;
+use tokio::time::Instant;
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+
+use super::report::Report;
+use super::{ObservePolicy, event, meta};
+use crate::call::{Call, Failure, Journal, MetaMode, Origin, Reply};
+use crate::state::Entropy;
+use crate::wire::Request;
+
+/// What is kept of a call until it is over: reference counts, no copies.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) request: Request,
+    pub(super) origin: Origin,
+    /// The chain as the client named it.
+    pub(super) chain: SmolStr,
+    pub(super) received: Instant,
+    pub(super) journal: Arc<Journal>,
+    /// How many items the batch of this call has.
+    pub(super) batch_size: Option<usize>,
+    /// One entry stands for a whole batch: that of its first item.
+    is_logged: bool,
+    is_meta_wanted: bool,
+}
+
+impl Record {
+    /// `None` when nothing about the call could be of interest to anybody.
+    pub(super) fn of(call: &Call, policy: &ObservePolicy) -> Option<Self> {
+        if call.dry_run {
+            return None;
+        }
+        let is_meta_wanted = match call.origin.meta {
+            MetaMode::None => false,
+            MetaMode::Headers => true,
+            // The items of a batch are handed on as they are.
+            MetaMode::Body => call.batch.is_none(),
+        };
+        let enabled = LevelFilter::current();
+        let is_logging = policy.success_level <= enabled || Level::WARN <= enabled;
+        (is_meta_wanted || is_logging).then(|| Self {
+            request: call.request.clone(),
+            origin: call.origin.clone(),
+            chain: call.route.chain.clone(),
+            received: call.received,
+            journal: call.journal().clone(),
+            batch_size: call.batch.as_ref().map(|item| item.batch.size),
+            is_logged: is_logging && call.batch.as_ref().is_none_or(|item| item.index == 0),
+            is_meta_wanted,
+        })
+    }
+
+    /// Reports on the call, which is over.
+    pub(super) fn finish(
+        &self,
+        result: &Result<Reply, Failure>,
+        now: Instant,
+        policy: &ObservePolicy,
+        entropy: &Entropy,
+    ) {
+        let report = Report::new(self, result, now);
+        if self.is_meta_wanted && (report.was_routed() || result.is_ok()) {
+            self.journal.set_meta(meta::json(&report));
+        }
+        if self.is_logged {
+            event::completed(&report, policy, entropy);
+        }
+        if let (Some(slow), Some(took)) = (policy.slow, report.answered_in()) {
+            event::slow(&report, slow, took);
+        }
+    }
+}

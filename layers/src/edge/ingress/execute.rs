@@ -1,0 +1,36 @@
+//! Running calls through the stack.
+
+use std::future::poll_fn;
+
+use tower::Service;
+
+use crate::call::{Body, Call, Failure, Rejection, Reply, Scope};
+
+/// Runs one call, waiting first until the stack takes one.
+///
+/// Cancel safe: dropping the future drops the call.
+pub(super) async fn execute<S>(mut stack: S, call: Call) -> Result<Reply, Failure>
+where
+    S: Service<Call, Response = Reply>,
+    S::Error: Into<Failure>,
+{
+    poll_fn(|cx| stack.poll_ready(cx)).await.map_err(Into::into)?;
+    stack.call(call).await.map_err(Into::into)
+}
+
+/// The envelope for the client. `id` is the client's, as it was written.
+pub(super) fn envelope(outcome: Result<Reply, Failure>, id: Option<&[u8]>) -> Body {
+    match outcome {
+        Ok(Reply::Result(body)) => body,
+        Ok(Reply::Error(reply)) => Body::Full(reply.error.body(id)),
+        Err(failure) => Body::Full(failure.error().body(id)),
+    }
+}
+
+/// The refusal, if it is one of everything that came in the same request.
+pub(super) fn whole_request(outcome: &Result<Reply, Failure>) -> Option<&Rejection> {
+    match outcome {
+        Err(Failure::Rejected(rejection)) if rejection.scope == Scope::Request => Some(rejection),
+        _ => None,
+    }
+}

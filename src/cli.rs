@@ -1,0 +1,128 @@
+//! The command line.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Environment, Located, Settings};
+use crate::demo::Demo;
+use crate::{config, run};
+
+/// Ethereum JSON-RPC router: one URL, many providers.
+#[derive(Debug, Parser)]
+#[command(name = "lasso", version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or SIGINT (the default).
+    Serve(Serve),
+    /// Check profiles and settings, and print every problem with its file and line.
+    Check(Files),
+    /// Start simulated nodes and serve them; needs no network.
+    Demo {
+        #[command(flatten)]
+        listen: Listen,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    listen: Listen,
+}
+
+#[derive(Debug, Args)]
+struct Files {
+    /// The folder with one file for each profile.
+    #[arg(long, value_name = "DIR", env = "LASSO_PROFILES", default_value = "config/profiles")]
+    profiles: PathBuf,
+    /// The settings file; every setting has a default, and so has an absent file.
+    #[arg(long, value_name = "FILE", env = "LASSO_CONFIG", default_value = "config/lasso.yml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Listen {
+    /// Where to listen. Beats LASSO_LISTEN, PORT and the settings file.
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+/// Runs the command that the process was started with, until it is done or the process is asked to end.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
+        Command::Serve(serve) => finish(self::serve(&serve)),
+        Command::Check(files) => check(&files),
+        Command::Demo { listen } => finish(demo(&listen)),
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+enum Refusal {
+    Configuration(Vec<Located>),
+    Run(run::Error),
+}
+
+fn serve(arguments: &Serve) -> Result<(), Refusal> {
+    let environment = environment()?;
+    let settings = settings(&arguments.files, &arguments.listen, &environment)?;
+    let loaded = config::load(&arguments.files.profiles, &environment).map_err(Refusal::Configuration)?;
+    run::serve(&settings, loaded, arguments.files.profiles.clone()).map_err(Refusal::Run)
+}
+
+fn demo(listen: &Listen) -> Result<(), Refusal> {
+    let environment = environment()?;
+    let nowhere = Files { profiles: PathBuf::new(), config: PathBuf::new() };
+    let settings = settings(&nowhere, listen, &environment)?;
+    run::demo(&settings).map_err(Refusal::Run)
+}
+
+fn check(files: &Files) -> ExitCode {
+    match environment() {
+        Ok(environment) => config::check(&files.profiles, &files.config, &environment, &mut io::stdout()),
+        Err(refusal) => finish(Err(refusal)),
+    }
+}
+
+fn environment() -> Result<Environment, Refusal> {
+    Environment::load(Path::new(".")).map_err(Refusal::Configuration)
+}
+
+fn settings(files: &Files, listen: &Listen, environment: &Environment) -> Result<Settings, Refusal> {
+    let mut settings = Settings::load(&files.config, environment).map_err(Refusal::Configuration)?;
+    if let Some(listen) = listen.listen {
+        settings.server.listen = listen;
+    }
+    Ok(settings)
+}
+
+fn finish(outcome: Result<(), Refusal>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Refusal::Configuration(problems)) => {
+            for problem in &problems {
+                eprintln!("{problem}");
+            }
+            eprintln!("the configuration is refused: {} problems", problems.len());
+            ExitCode::FAILURE
+        }
+        Err(Refusal::Run(error)) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The settings file: every timer, threshold and limit of the router.
+
+mod keys;
+mod maps;
+mod network;
+mod overrides;
+mod section;
+mod setting;
+mod words;
+
+use std::path::Path;
+
+use super::document::{self, Node};
+use super::environment::Environment;
+use super::field::Field;
+use super::load;
+use super::problem::{Located, Report};
+use setting::Setting;
+
+pub use self::keys::{
+    Admin, Batch, BlockSync, CircuitBreaker, Cluster, Failover, Fastest, LatencyWeighted, Log, Methods,
+    Observability, Probe, Reload, Routing, Server, Settings, Subscriptions, UpstreamHttp, UpstreamRateLimit,
+    UpstreamWebsocket, Websocket,
+};
+pub use self::maps::{CategoryThresholds, MethodTimeouts};
+pub use self::setting::Secret;
+pub use self::words::{LogFormat, LogLevel, ProbeRecovery, TierOrder};
+
+impl Settings {
+    /// Reads the settings file and what environment variables say over it. A missing file says nothing.
+    ///
+    /// `LASSO__SECTION__KEY` overrides one key. Before it come variables with a name of their own, such as
+    /// `PORT` and `LW_BETA`; `LASSO_LISTEN` has the last word on the address.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the file and of all variables.
+    pub fn load(path: &Path, environment: &Environment) -> Result<Self, Vec<Located>> {
+        let text = match load::text(path) {
+            Ok(text) => text,
+            Err(_) if !path.exists() => String::new(),
+            Err(problem) => return Err(vec![problem]),
+        };
+        Self::parse(&path.display().to_string(), &text, environment)
+    }
+
+    /// Like [`load`](Self::load), with the text of the file.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the text and of all variables.
+    pub fn parse(file: &str, text: &str, environment: &Environment) -> Result<Self, Vec<Located>> {
+        let mut settings = Self::default();
+        let mut report = Report::new(file, environment);
+        let root = document::parse(text, 1, &mut report).unwrap_or_else(|| Node::null(1));
+        settings.read(&Field::root(&root), &(), &mut report);
+        let readable = report.problems.is_empty();
+        report.problems.sort_by_key(|problem| problem.line);
+        report.problems.extend(overrides::apply(&mut settings, environment));
+        if readable {
+            settings.check_pairs(&root, &mut report);
+        }
+        if report.problems.is_empty() { Ok(settings) } else { Err(report.problems) }
+    }
+
+    /// The text of a settings file with every key at its default, documented in place.
+    #[must_use]
+    pub fn reference() -> String {
+        let mut text = String::new();
+        keys::write_reference(&Self::default(), &mut text);
+        text
+    }
+
+    /// Checks settings that limit each other.
+    fn check_pairs(&self, root: &Node, report: &mut Report<'_>) {
+        let breaker = &self.circuit_breaker;
+        let limit = &self.upstream_rate_limit;
+        let log = &self.log;
+        let pairs = [
+            (
+                ("circuit_breaker.recovery_timeout_ms", breaker.recovery_timeout),
+                ("circuit_breaker.max_recovery_timeout_ms", breaker.max_recovery_timeout),
+            ),
+            (("upstream_rate_limit.default_ms", limit.default), ("upstream_rate_limit.max_ms", limit.max)),
+            (("log.slow_info_ms", log.slow_info), ("log.slow_warn_ms", log.slow_warn)),
+            (("log.slow_warn_ms", log.slow_warn), ("log.very_slow_ms", log.very_slow)),
+        ];
+        for ((lesser, less), (greater, more)) in pairs {
+            if less > more {
+                let (less, more) = (less.as_millis(), more.as_millis());
+                report.error(
+                    root.line_of(lesser),
+                    lesser,
+                    "invalid_value",
+                    format!("found {less}; allowed is at most {more}, the value of `{greater}`"),
+                );
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

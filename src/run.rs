@@ -1,0 +1,127 @@
+//! From valid configuration to a serving process.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lasso_layers::catalog::{Live, ProfileSpec};
+use lasso_layers::edge::ingress::Ingress;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Loaded, Settings};
+use crate::demo::Demo;
+use crate::runtime::Runtime;
+use crate::tasks::{Reload, sweep_limits};
+use crate::upstream::HttpUpstream;
+use crate::{policies, server, stack, telemetry};
+
+/// How often idle clients are forgotten.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// Why a process could not serve.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The log could not be set up.
+    Log(Box<dyn std::error::Error + Send + Sync>),
+    /// The address could not be listened on.
+    Listen(SocketAddr, io::Error),
+    /// Profiles that passed the check were refused all the same.
+    Profiles(String),
+    /// Something the process needs from the system failed.
+    System(io::Error),
+    /// The profile folder cannot be watched.
+    Watch(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Serves a checked configuration until SIGTERM or SIGINT, reloading the profiles of `folder` when they change.
+///
+/// # Errors
+///
+/// If anything the process needs cannot be had at the start.
+pub fn serve(settings: &Settings, loaded: Loaded, folder: PathBuf) -> Result<(), Error> {
+    start(settings, async |listener| {
+        for warning in &loaded.warnings {
+            tracing::warn!(event = "lasso.config.problem", "{warning}");
+        }
+        let live = live(loaded.profiles)?;
+        let reload = Reload::new(live.clone(), folder, policies::reload(settings)).map_err(Error::Watch)?;
+        tokio::spawn(reload.run());
+        requests(listener, live, settings).await
+    })
+}
+
+/// Serves simulated nodes until SIGTERM or SIGINT, and prints what can be tried.
+///
+/// # Errors
+///
+/// If anything the process needs cannot be had at the start.
+pub fn demo(settings: &Settings) -> Result<(), Error> {
+    start(settings, async |listener| {
+        let demo = Demo::start().await.map_err(Error::System)?;
+        let address = listener.local_addr().map_err(Error::System)?;
+        println!("{}", demo.welcome(address));
+        requests(listener, live(vec![demo.profile()])?, settings).await
+    })
+}
+
+fn start(settings: &Settings, serve: impl AsyncFnOnce(TcpListener) -> Result<(), Error>) -> Result<(), Error> {
+    let _log = telemetry::init(&settings.log).map_err(|error| Error::Log(error.into()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::System)?;
+    runtime.block_on(async {
+        let address = settings.server.listen;
+        let listener = TcpListener::bind(address).await.map_err(|error| Error::Listen(address, error))?;
+        serve(listener).await
+    })
+}
+
+fn live(profiles: Vec<ProfileSpec>) -> Result<Live, Error> {
+    Live::new(profiles).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Error::Profiles(lines.join("\n"))
+    })
+}
+
+async fn requests(listener: TcpListener, live: Live, settings: &Settings) -> Result<(), Error> {
+    let runtime = Runtime::new(live, settings);
+    tokio::spawn(sweep_limits(runtime.limits.clone(), SWEEP));
+    let upstream = HttpUpstream::new(policies::upstream_http(settings)).map_err(Error::System)?;
+    let ingress = Ingress::new(stack::stack(&runtime, settings, upstream))
+        .policy(policies::ingress(settings))
+        .budget(runtime.budget.clone());
+    let ended = ended().map_err(Error::System)?;
+    tracing::info!(event = "lasso.started", address = %settings.server.listen, "listening");
+    server::serve(listener, ingress, runtime.live.clone(), policies::server(settings), ended).await;
+    tracing::info!(event = "lasso.stopped", "stopped");
+    Ok(())
+}
+
+/// Resolves when the process is asked to end.
+fn ended() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        // Signals may be waited for again: both branches are cancel safe.
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log(error) => write!(f, "cannot set the log up: {error}"),
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Profiles(problems) => f.write_str(problems),
+            Self::System(error) => write!(f, "cannot start: {error}"),
+            Self::Watch(error) => write!(f, "cannot watch the profile folder: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

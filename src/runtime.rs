@@ -1,0 +1,48 @@
+//! Every store of the process.
+
+use lasso_layers::attempt::benchmark::Benchmarks;
+use lasso_layers::attempt::breaker::Breakers;
+use lasso_layers::attempt::pace::Paces;
+use lasso_layers::call::rate_limit::Limits;
+use lasso_layers::catalog::Live;
+use lasso_layers::edge::ingress::ByteBudget;
+use lasso_layers::state::heights::Heights;
+
+use crate::config::Settings;
+use crate::policies;
+
+/// The state that outlives requests: one handle on each store, and the catalogue in force. Layers and background
+/// tasks hold clones of the same handles.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    /// The catalogue in force.
+    pub live: Live,
+    /// Circuit breakers, one for each channel.
+    pub breakers: Breakers,
+    /// Channels whose provider asked for fewer requests.
+    pub paces: Paces,
+    /// Measurements of every provider, by method and transport.
+    pub benchmarks: Benchmarks,
+    /// How far every instance is.
+    pub heights: Heights,
+    /// Rate limits of clients.
+    pub limits: Limits,
+    /// Bytes of requests in flight.
+    pub budget: ByteBudget,
+}
+
+impl Runtime {
+    /// Empty stores for a catalogue.
+    #[must_use]
+    pub fn new(live: Live, settings: &Settings) -> Self {
+        Self {
+            live,
+            breakers: Breakers::new(policies::breaker(settings)),
+            paces: Paces::new(policies::pace(settings)),
+            benchmarks: Benchmarks::new(),
+            heights: Heights::new(),
+            limits: Limits::new(),
+            budget: ByteBudget::new(settings.server.inflight_bytes),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The whole stack on one screen.
+
+use lasso_layers::attempt::benchmark::{BenchmarkLayer, Fastest, LatencyWeighted};
+use lasso_layers::attempt::breaker::CircuitBreakerLayer;
+use lasso_layers::attempt::classify::ClassifyLayer;
+use lasso_layers::attempt::pace::PaceLayer;
+use lasso_layers::attempt::timeout::TimeoutLayer;
+use lasso_layers::call::candidate::CandidateLayer;
+use lasso_layers::call::failover::FailoverLayer;
+use lasso_layers::call::guard::GuardLayer;
+use lasso_layers::call::observe::ObserveLayer;
+use lasso_layers::call::rate_limit::RateLimitLayer;
+use lasso_layers::call::strategy::StrategyLayer;
+use lasso_layers::call::{Call, Failure, Reply, Stage, Subject, Verdict};
+use lasso_layers::catalog::{Strategy, Transport};
+use lasso_layers::edge::profile::ProfileLayer;
+use tower::ServiceBuilder;
+use tower::util::BoxCloneSyncService;
+
+use crate::config::Settings;
+use crate::policies;
+use crate::runtime::Runtime;
+use crate::upstream::HttpUpstream;
+
+/// Composes every layer around an upstream client. There is one stack in the process; it is boxed once, here, where
+/// the servers take it over.
+#[must_use]
+pub fn stack(runtime: &Runtime, settings: &Settings, upstream: HttpUpstream) -> BoxCloneSyncService<Call, Reply, Failure> {
+    let candidates = CandidateLayer::new()
+        .filter(Stage::Liveness, live_transport)
+        .filter(Stage::Circuit, runtime.breakers.clone())
+        .filter(Stage::RateLimit, runtime.paces.clone())
+        .filter(Stage::Lag, runtime.heights.clone())
+        .heads(runtime.heights.clone());
+    let strategies = StrategyLayer::new()
+        .tier_order(policies::tier_order(settings))
+        .ranker(Strategy::Fastest, Fastest::new(runtime.benchmarks.clone(), policies::fastest(settings)))
+        .ranker(
+            Strategy::LatencyWeighted,
+            LatencyWeighted::new(runtime.benchmarks.clone(), policies::latency_weighted(settings)),
+        );
+    let stack = ServiceBuilder::new()
+        // === once for each call ===
+        // Outermost, so that every outcome is logged, refusals too.
+        .layer(ObserveLayer::new(policies::observe(settings)))
+        // Names become positions in one snapshot; everything further in needs that.
+        .layer(ProfileLayer::new(runtime.live.clone(), policies::profile(settings)))
+        // Cheap answers and refusals come before anything is paid for.
+        .layer(GuardLayer::new(policies::guard(settings)))
+        // Counts what clients ask, whether or not an upstream is needed for it.
+        .layer(RateLimitLayer::new(runtime.limits.clone()))
+        // Which channels may be used, and why the others may not.
+        .layer(candidates)
+        // In which order.
+        .layer(strategies)
+        // The pivot: one call in, one attempt after the other out.
+        .layer(FailoverLayer::new(policies::failover(settings)))
+        // === once for each attempt ===
+        // Outermost, so that it hears timeouts, and so that a refusal costs nothing.
+        .layer(CircuitBreakerLayer::new(runtime.breakers.clone()))
+        // Outside the measuring: our own waiting is not the upstream's latency.
+        .layer(PaceLayer::new(runtime.paces.clone()))
+        // Outside the timeout: an attempt that was cut off is a recorded bound, not a missing sample.
+        .layer(BenchmarkLayer::new(runtime.benchmarks.clone()))
+        .layer(TimeoutLayer::new())
+        // Innermost: everyone outside sees categories, not codes.
+        .layer(ClassifyLayer::new())
+        .service(upstream);
+    BoxCloneSyncService::new(stack)
+}
+
+/// WebSocket channels carry calls only while their socket is up.
+fn live_transport(subject: &Subject<'_>) -> Verdict {
+    match subject.channel.transport {
+        Transport::Http => Verdict::Keep,
+        Transport::Ws => Verdict::exclude("ws_not_live"),
+    }
+}

@@ -1,0 +1,49 @@
+//! Where log lines go.
+
+mod json;
+
+use std::io;
+
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+pub use self::json::NestedJson;
+use crate::config::{Log, LogFormat, LogLevel};
+
+/// Sends log lines of this level and above to standard output for the rest of the process.
+///
+/// Lines are written by a thread of their own: a reader that stalls delays no request. Lines that find its
+/// queue full are dropped. The guard writes what is left when it is dropped.
+///
+/// # Errors
+///
+/// If the process has a subscriber already.
+pub fn init(log: &Log) -> Result<WorkerGuard, TryInitError> {
+    let (writer, guard) = tracing_appender::non_blocking(io::stdout());
+    let level = level(log.level);
+    // Libraries underneath speak up from warnings on: their debug output may name addresses.
+    let targets = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("lasso_rpc", level)
+        .with_target("lasso_layers", level);
+    let registry = tracing_subscriber::registry().with(targets);
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_target(false).with_writer(writer);
+    match log.format {
+        LogFormat::Text => registry.with(lines).try_init()?,
+        LogFormat::Json => registry.with(lines.event_format(NestedJson)).try_init()?,
+    }
+    Ok(guard)
+}
+
+const fn level(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Off => LevelFilter::OFF,
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}

@@ -13,12 +13,12 @@ const PYTHON = process.env.LASSO_TEST_PYTHON ?? path.join(import.meta.dirname, '
 
 test('web3.py', async (t) => {
   const network = await Network.start(3);
-  t.after(() => network.stop());
   const lasso = await Lasso.start({ providers: providers(network.nodes) });
   const stopMining = network.mineOnDemand();
   t.after(async () => {
     await stopMining();
     await lasso.stop();
+    await network.stop();
   });
 
   const { code, output } = await run(PYTHON, ['-m', 'unittest', '-v', 'web3py_client'], {

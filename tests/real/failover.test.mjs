@@ -34,12 +34,14 @@ const ROUND = [
 
 test(`no client sees an error while nodes fail in turn under ${RATE} requests a second`, { timeout: 180_000 }, async (t) => {
   const network = await Network.start(3);
-  t.after(() => network.stop());
   const state = await network.saveState();
   const answers = await knownAnswers(network.nodes[0]);
   const listed = providers(network.nodes);
   const lasso = await Lasso.start({ providers: listed });
-  t.after(() => lasso.stop());
+  t.after(async () => {
+    await lasso.stop();
+    await network.stop();
+  });
 
   const load = new Load(lasso.url, answers, { rate: RATE });
   const serves = (id) => {

@@ -10,14 +10,16 @@ import { until } from './wait.mjs';
 
 test('reloading under load loses nothing', { timeout: 120_000 }, async (t) => {
   const network = await Network.start(4);
-  t.after(() => network.stop());
   const [first, second, third, fourth] = network.nodes;
   const alpha = { id: 'alpha', url: first.url };
   const beta = { id: 'beta', url: second.url };
   const gamma = { id: 'gamma', url: third.url };
 
   const lasso = await Lasso.start({ providers: [alpha, beta] });
-  t.after(() => lasso.stop());
+  t.after(async () => {
+    await lasso.stop();
+    await network.stop();
+  });
   const load = new Load(lasso.url, await knownAnswers(first), { rate: 200 });
 
   const serves = (id) => {

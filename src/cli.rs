@@ -93,7 +93,11 @@ fn demo(listen: &Listen) -> Result<(), Refusal> {
 
 fn check(files: &Files) -> ExitCode {
     match environment() {
-        Ok(environment) => config::check(&files.profiles, &files.config, &environment, &mut io::stdout()),
+        Ok(environment) => match config::check(&files.profiles, &files.config, &environment, &mut io::stdout()) {
+            Ok(code) => ExitCode::from(code),
+            // Nobody is left to read the answer.
+            Err(_) => ExitCode::FAILURE,
+        },
         Err(refusal) => finish(Err(refusal)),
     }
 }

@@ -1,7 +1,7 @@
 //! From settings to the plain-data policies that layers and servers take.
 
 use lasso_layers::attempt::benchmark::{FastestPolicy, LatencyWeightedPolicy};
-use lasso_layers::attempt::breaker::BreakerPolicy;
+use lasso_layers::attempt::breaker::{BreakerPolicy, CategoryThresholds, ProbeRecovery};
 use lasso_layers::attempt::pace::PacePolicy;
 use lasso_layers::call::failover::FailoverPolicy;
 use lasso_layers::call::guard::GuardPolicy;
@@ -10,8 +10,10 @@ use lasso_layers::call::strategy::TierOrder;
 use lasso_layers::edge::ingress::IngressPolicy;
 use lasso_layers::edge::profile::ProfilePolicy;
 
-use crate::config::{self, Settings};
+use crate::config::{Settings, settings};
+use crate::server::ServerPolicy;
 use crate::tasks::ReloadPolicy;
+use crate::upstream::UpstreamHttpPolicy;
 
 pub(crate) fn profile(settings: &Settings) -> ProfilePolicy {
     ProfilePolicy {
@@ -35,10 +37,10 @@ pub(crate) fn observe(settings: &Settings) -> ObservePolicy {
     }
 }
 
-pub(crate) const fn tier_order(settings: &Settings) -> TierOrder {
-    match settings.routing.tier_order {
-        config::TierOrder::LimitedFirst => TierOrder::LimitedFirst,
-        config::TierOrder::HalfOpenFirst => TierOrder::HalfOpenFirst,
+pub(crate) const fn tier_order(all: &Settings) -> TierOrder {
+    match all.routing.tier_order {
+        settings::TierOrder::LimitedFirst => TierOrder::LimitedFirst,
+        settings::TierOrder::HalfOpenFirst => TierOrder::HalfOpenFirst,
     }
 }
 
@@ -49,6 +51,62 @@ pub(crate) const fn failover(settings: &Settings) -> FailoverPolicy {
         first_attempt_share: failover.first_attempt_share,
         min_attempt: failover.min_attempt,
     }
+}
+
+pub(crate) fn breaker(settings: &Settings) -> BreakerPolicy {
+    let breaker = &settings.circuit_breaker;
+    let thresholds = breaker.category_thresholds.iter();
+    BreakerPolicy {
+        failure_threshold: breaker.failure_threshold,
+        category_thresholds: thresholds.fold(CategoryThresholds::NONE, |all, (category, threshold)| all.with(category, threshold)),
+        success_threshold: breaker.success_threshold,
+        recovery_timeout: breaker.recovery_timeout,
+        max_recovery_timeout: breaker.max_recovery_timeout,
+        half_open_max_inflight: breaker.half_open_max_inflight,
+        probe_recovery: match breaker.probe_recovery {
+            settings::ProbeRecovery::Immediate => ProbeRecovery::Immediate,
+            settings::ProbeRecovery::AfterDeadline => ProbeRecovery::AfterDeadline,
+        },
+    }
+}
+
+pub(crate) const fn pace(settings: &Settings) -> PacePolicy {
+    PacePolicy { default: settings.upstream_rate_limit.default, max: settings.upstream_rate_limit.max }
+}
+
+pub(crate) const fn fastest(settings: &Settings) -> FastestPolicy {
+    let fastest = &settings.routing.fastest;
+    FastestPolicy {
+        min_calls: fastest.min_calls,
+        min_success_rate: fastest.min_success_rate,
+        staleness: settings.routing.metric_staleness,
+    }
+}
+
+pub(crate) const fn latency_weighted(settings: &Settings) -> LatencyWeightedPolicy {
+    let weighted = &settings.routing.latency_weighted;
+    LatencyWeightedPolicy {
+        beta: weighted.beta,
+        floor: weighted.floor,
+        explore_floor: weighted.explore_floor,
+        min_calls: weighted.min_calls,
+        min_success_rate: weighted.min_success_rate,
+        staleness: settings.routing.metric_staleness,
+    }
+}
+
+pub(crate) fn upstream_http(settings: &Settings) -> UpstreamHttpPolicy {
+    let http = &settings.upstream_http;
+    UpstreamHttpPolicy {
+        connect_timeout: http.connect_timeout,
+        idle_timeout: http.idle_timeout,
+        max_idle_per_host: http.max_idle_per_host,
+        ..UpstreamHttpPolicy::default()
+    }
+}
+
+pub(crate) fn server(settings: &Settings) -> ServerPolicy {
+    ServerPolicy { drain: settings.server.drain, ..ServerPolicy::default() }
 }
 
 pub(crate) fn ingress(settings: &Settings) -> IngressPolicy {

@@ -4,22 +4,16 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use lasso_layers::catalog::{Live, ProfileSpec};
-use lasso_layers::edge::ingress::Ingress;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Loaded, Settings};
 use crate::demo::Demo;
-use crate::runtime::Runtime;
-use crate::tasks::{Reload, sweep_limits};
-use crate::upstream::HttpUpstream;
-use crate::{policies, server, stack, telemetry};
-
-/// How often idle clients are forgotten.
-const SWEEP: Duration = Duration::from_secs(60);
+use crate::router::Router;
+use crate::tasks::Reload;
+use crate::{policies, telemetry};
 
 /// Why a process could not serve.
 #[derive(Debug)]
@@ -86,15 +80,11 @@ fn live(profiles: Vec<ProfileSpec>) -> Result<Live, Error> {
 }
 
 async fn requests(listener: TcpListener, live: Live, settings: &Settings) -> Result<(), Error> {
-    let runtime = Runtime::new(live, settings);
-    tokio::spawn(sweep_limits(runtime.limits.clone(), SWEEP));
-    let upstream = HttpUpstream::new(policies::upstream_http(settings)).map_err(Error::System)?;
-    let ingress = Ingress::new(stack::stack(&runtime, settings, upstream))
-        .policy(policies::ingress(settings))
-        .budget(runtime.budget.clone());
+    let router = Router::new(live, settings).map_err(Error::System)?;
     let ended = ended().map_err(Error::System)?;
-    tracing::info!(event = "lasso.started", address = %settings.server.listen, "listening");
-    server::serve(listener, ingress, runtime.live.clone(), policies::server(settings), ended).await;
+    let address = listener.local_addr().map_err(Error::System)?;
+    tracing::info!(event = "lasso.started", %address, "listening");
+    router.serve(listener, ended).await;
     tracing::info!(event = "lasso.stopped", "stopped");
     Ok(())
 }

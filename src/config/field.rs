@@ -159,21 +159,20 @@ impl<'a> Fields<'a> {
     }
 
     /// Every key that was not asked for, with the most similar one that was.
-    pub(super) fn unknown(&self) -> impl Iterator<Item = (Field<'a>, Option<&'static str>)> {
+    pub(super) fn unknown(&self) -> impl Iterator<Item = (&'a str, Field<'a>, Option<&'static str>)> {
         let unknown = self.entries.iter().filter(|entry| !self.known.contains(&entry.key.as_str()));
-        unknown
-            .map(|entry| (self.field.entry(entry), suggest::nearest(&entry.key, self.known.iter().copied())))
+        unknown.map(|entry| {
+            let nearest = suggest::nearest(&entry.key, self.known.iter().copied());
+            (entry.key.as_str(), self.field.entry(entry), nearest)
+        })
     }
 
     /// Warns about unknown keys, except those that are known to mean nothing.
     pub(super) fn warn_unknown(&self, report: &mut Report<'_>, ignored: &[&str]) {
-        for (field, suggestion) in self.unknown() {
-            if !ignored.iter().any(|key| field.path.rsplit('.').next() == Some(key)) {
-                field.warn(
-                    report,
-                    "unknown_key",
-                    format!("the key is unknown and ignored{}", suggest::question(suggestion)),
-                );
+        for (key, field, nearest) in self.unknown() {
+            if !ignored.contains(&key) {
+                let question = suggest::question(nearest);
+                field.warn(report, "unknown_key", format!("the key is unknown and ignored{question}"));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use lasso_layers::catalog::{DEFAULT_PROFILE, ProfileSpec, validate};
@@ -13,12 +13,12 @@ use super::problem::{Located, Report};
 use super::profile::{self, Identity, Read};
 
 /// The largest file that is read, in bytes.
-const MAX_FILE_BYTES: usize = 8 * 1024 * 1024;
+const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Profiles that can be put in force.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The profiles, in the order of their files.
+    /// The profiles, sorted by slug.
     pub profiles: Vec<ProfileSpec>,
     /// What somebody should look at.
     pub warnings: Vec<Located>,
@@ -146,10 +146,14 @@ impl Set {
 
 /// The text of a file.
 pub(super) fn text(path: &Path) -> Result<String, Located> {
-    let bytes = fs::read(path).map_err(|error| Located::file_error(path, &error))?;
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a file that is too large without reading all of it.
+    fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| Located::file_error(path, &error))?;
     let file = path.display().to_string();
-    if bytes.len() > MAX_FILE_BYTES {
-        let message = format!("found {} bytes; allowed are {MAX_FILE_BYTES}", bytes.len());
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        let message = format!("found more than the {MAX_FILE_BYTES} bytes that are allowed");
         return Err(Located::error(&file, 0, "", "unreadable_file", message));
     }
     String::from_utf8(bytes).map_err(|error| {

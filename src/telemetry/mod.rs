@@ -10,7 +10,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 pub use self::json::NestedJson;
-use crate::config::{Log, LogFormat, LogLevel};
+use crate::config::settings::{Log, LogFormat, LogLevel};
 
 /// Sends log lines of this level and above to standard output for the rest of the process.
 ///

@@ -122,7 +122,7 @@ fn unplanned() -> Failure {
     use crate::wire::{ErrorObject, code};
 
     tracing::error!("a call reached a layer that needs a resolved profile; put `ProfileLayer` outside it");
-    let error = crate::wire::ErrorObject::new(crate::wire::code::INTERNAL_ERROR, "Internal error");
+    let error = ErrorObject::new(code::INTERNAL_ERROR, "Internal error");
     Failure::rejected(crate::catalog::Category::InternalError, error)
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Capabilities, Strategy, redact};
+use super::{Capabilities, Strategy};
 
 /// One tenant: its limits and its chains.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,7 +189,7 @@ pub enum TopologySize {
     Xl,
 }
 
-/// One provider of a chain. URLs and headers may hold secrets: `Debug` masks them.
+/// One provider of a chain. Addresses and headers may hold secrets: `Debug` leaves them out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProviderSpec {
     /// Unique within the chain.
@@ -259,9 +259,32 @@ impl fmt::Debug for ProviderSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProviderSpec")
             .field("id", &self.id)
-            .field("url", &self.url.as_deref().map(redact::url))
-            .field("ws_url", &self.ws_url.as_deref().map(redact::url))
+            .field("name", &self.name)
             .field("priority", &self.priority)
+            .field("archival", &self.archival)
+            .field("isolated", &self.isolated)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_neither_addresses_nor_credentials() {
+        let secret = || Some("https://h.example/secret".to_owned());
+        let provider = ProviderSpec {
+            url: secret(),
+            ws_url: secret(),
+            api_key: secret(),
+            credentials: secret(),
+            headers: vec![("x".into(), "secret".into())],
+            auth_headers: vec![("x".into(), "secret".into())],
+            ..ProviderSpec::new("a")
+        };
+        let profile = ProfileSpec::new("p").chain(ChainSpec::new("c", 1).provider(provider));
+        let shown = format!("{profile:?}");
+        assert!(shown.contains("\"a\"") && !shown.contains("secret"), "{shown}");
     }
 }

@@ -3,10 +3,12 @@
 mod entropy;
 pub mod heights;
 mod origin;
+mod recent;
 mod shared;
 mod table;
 
 pub use self::entropy::Entropy;
 pub use self::origin::{Origin, millis};
+pub use self::recent::{Percentiles, RecentLatencies};
 pub use self::shared::Shared;
 pub use self::table::Table;

@@ -155,6 +155,16 @@ fn a_profile_with_unknown_keys_loads_with_warnings() {
 }
 
 #[test]
+fn a_file_that_is_no_text_or_too_large_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a.yml"), b"slug: a\n\xff").unwrap();
+    fs::write(directory.path().join("default.yml"), vec![b'#'; 8 * 1024 * 1024 + 1]).unwrap();
+    let problems = load(directory.path(), &Environment::default()).unwrap_err();
+    let found: Vec<_> = problems.iter().map(|problem| (problem.code, problem.line)).collect();
+    assert_eq!(found, [("invalid_yaml", Some(2)), ("unreadable_file", None)]);
+}
+
+#[test]
 fn what_is_missing_but_harmless_is_a_warning() {
     assert_eq!(codes("chains: { a: { chain_id: 1, providers: [] } }"), ["chain_without_providers"]);
     assert_eq!(

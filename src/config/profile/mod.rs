@@ -9,7 +9,7 @@ mod chain;
 mod provider;
 
 use lasso_layers::catalog::{
-    ClientLimit, DEFAULT_PROFILE, MethodOverride, ProfileSpec, RoutingSpec, Strategy,
+    ChainSpec, ClientLimit, DEFAULT_PROFILE, MethodOverride, ProfileSpec, RoutingSpec, Strategy,
 };
 
 use super::document::{self, Node, Value};
@@ -145,11 +145,7 @@ fn unlisted(field: &Field<'_>, report: &mut Report<'_>) -> bool {
     value == Some(true)
 }
 
-fn chains(
-    fields: &mut Fields<'_>,
-    profile: &str,
-    report: &mut Report<'_>,
-) -> Vec<lasso_layers::catalog::ChainSpec> {
+fn chains(fields: &mut Fields<'_>, profile: &str, report: &mut Report<'_>) -> Vec<ChainSpec> {
     let field = fields.take_nullable(&["chains"]);
     let Some((field, entries)) = field.as_ref().and_then(|field| Some((field, field.node.as_map()?))) else {
         let line = field.as_ref().map_or(0, |field| field.line);
@@ -165,7 +161,7 @@ fn chains(
     let mut chains = Vec::with_capacity(entries.len());
     for entry in entries {
         // Of a key that stands twice the first one counts; the second is reported as a duplicate.
-        if !chains.iter().any(|chain: &lasso_layers::catalog::ChainSpec| chain.key == entry.key) {
+        if !chains.iter().any(|chain: &ChainSpec| chain.key == entry.key) {
             chains.extend(chain::read(&field.entry(entry), &entry.key, profile, report));
         }
     }
@@ -261,7 +257,11 @@ fn sections(text: &str) -> Sections<'_> {
         }
         at = next;
     }
-    start.map_or(Sections::Flat, |(_, line)| Sections::Unfinished(line - 1))
+    match start {
+        // After comments it is the start of the one document of a flat file.
+        Some((_, line)) if text.trim_start().starts_with("---") => Sections::Unfinished(line - 1),
+        _ => Sections::Flat,
+    }
 }
 
 fn put_together(metadata: Node, body: Node, report: &mut Report<'_>) -> Option<Node> {
@@ -284,7 +284,14 @@ fn put_together(metadata: Node, body: Node, report: &mut Report<'_>) -> Option<N
         );
         return None;
     };
-    entries.extend(body_entries);
+    for entry in body_entries {
+        if entries.iter().any(|known| known.key == entry.key) {
+            let message = "the key stands before the second `---` already; a key may occur once";
+            report.error(entry.line, &entry.key, "duplicate_key", message);
+        } else {
+            entries.push(entry);
+        }
+    }
     Some(Node { line, value: Value::Map(entries) })
 }
 

@@ -56,6 +56,7 @@ fn both_forms_read_the_same() {
     assert_eq!(profile(&two_parts.replace('\n', "\r\n")), flat);
     assert_eq!(profile(&format!("\u{feff}\n# comment\n\n{two_parts}")), flat);
     assert_eq!((flat.name.as_str(), flat.limit.rps, flat.limit.burst), ("N", 7, 500));
+    assert_eq!(profile("# comment\n---\nname: N\nrps_limit: 7\nchains: { base: { chain_id: 1 } }\n"), flat);
 }
 
 #[test]
@@ -92,6 +93,7 @@ fn forms_that_are_neither_are_refused() {
         ("chains: {\n", "invalid_yaml"),
         ("slug: default\n---\nchains: {}\n", "invalid_yaml"),
         ("slug: 7\nchains: {}\n", "invalid_or_duplicate_profile_id"),
+        ("---\nslug: default\n---\nslug: default\nchains: {}\n", "duplicate_key"),
     ];
     for (text, code) in cases {
         assert!(codes(text).contains(&code), "{text:?}: {:?}", codes(text));

@@ -7,7 +7,6 @@ use lasso_layers::catalog::Strategy;
 use lasso_layers::edge::ingress::Network;
 
 use super::maps::{CategoryThresholds, MethodTimeouts};
-
 use super::section::sections;
 use super::setting::{Secret, Setting};
 use super::words::{LogFormat, LogLevel, ProbeRecovery, TierOrder};

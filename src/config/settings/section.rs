@@ -41,8 +41,8 @@ macro_rules! sections {
                         $crate::config::settings::setting::Setting::read(&mut self.$field, &field, &$limit, report);
                     }
                 )+
-                for (field, suggestion) in fields.unknown() {
-                    let question = $crate::config::suggest::question(suggestion);
+                for (_, field, nearest) in fields.unknown() {
+                    let question = $crate::config::suggest::question(nearest);
                     field.error(report, "unknown_key", format!("there is no such setting{question}"));
                 }
             }

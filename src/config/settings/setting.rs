@@ -63,8 +63,7 @@ pub(super) fn line(text: &str, depth: usize, out: &mut String) {
 /// Writes the lines of a documentation comment, which start with a space.
 pub(super) fn comment(docs: &[&str], depth: usize, out: &mut String) {
     for doc in docs {
-        // What is a link in the documentation of the code is a plain name here.
-        line(&format!("#{}", doc.replace("[`", "`").replace("`]", "`")), depth, out);
+        line(&format!("#{doc}"), depth, out);
     }
 }
 
@@ -74,12 +73,8 @@ macro_rules! whole_numbers {
             type Limit = RangeInclusive<Self>;
 
             fn parse(field: &Field<'_>, limit: &Self::Limit, report: &mut Report<'_>) -> Option<Self> {
-                let value = field.node.as_int().and_then(|value| Self::try_from(value).ok());
-                let value = value.filter(|value| limit.contains(value));
-                if value.is_none() {
-                    field.refuse(report, &Self::allowed(limit));
-                }
-                value
+                let value = field.int(report, (*limit.start()).into(), (*limit.end()).into());
+                value.and_then(|value| Self::try_from(value).ok())
             }
 
             fn yaml(&self) -> String {

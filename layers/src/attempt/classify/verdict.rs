@@ -31,7 +31,8 @@ impl Verdict {
         let Some((code, message, data)) = error else {
             return Self::of_bare_status(status, retry_after, &text);
         };
-        let error = ErrorObject { code: code.unwrap_or(default_code(status)), message: message.into(), data };
+        let error =
+            ErrorObject { code: code.unwrap_or_else(|| default_code(status)), message: message.into(), data };
         let (category, path) = examine(&error, attempt);
         let category = match path {
             Path::ProviderRule(_) => category,

@@ -25,6 +25,7 @@
 //! ```
 
 mod declared;
+mod heights;
 mod hints;
 mod select;
 

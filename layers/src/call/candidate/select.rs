@@ -33,7 +33,9 @@ impl Selection {
         let method = call.request.method();
         let hints = self.hints(call, plan, &method, now);
         let allowed = allow_list(plan, &method);
-        let mut shortlist = Vec::with_capacity(chain.providers.len() * 2);
+        // Exactly as many as there are channels: the list is closed later without being moved.
+        let channels = chain.providers.iter().map(|provider| provider.channels().count()).sum();
+        let mut shortlist = Vec::with_capacity(channels);
         for (at, provider) in (0_u16..).zip(&chain.providers) {
             for channel in provider.channels() {
                 let mut candidate = Candidate::new(at, channel.key, channel.instance, channel.transport);

@@ -109,23 +109,15 @@ impl Run {
         if dispatched >= self.policy.max_attempts {
             return Err(self.give_up());
         }
-        let remaining = self.call.deadline.saturating_duration_since(now);
-        if remaining < self.policy.min_attempt {
+        // Every channel that could be asked declares a limit below what the call asks for, and nothing was sent: the
+        // declarations may be wrong, so they are ignored from here on.
+        self.limits_off |= dispatched == 0 && !candidates.has_more() && candidates.has_limited();
+        let is_late = self.call.deadline.saturating_duration_since(now) < self.policy.min_attempt;
+        if is_late && self.is_more_left(candidates) {
             return Err(ending::out_of_time(&self.call, candidates));
         }
         let drawn = if self.limits_off { candidates.draw_ignoring_limits() } else { candidates.draw() };
-        let index = match drawn {
-            Some(index) => index,
-            // Every channel that could be asked declares a limit below what the call asks for, and nothing was
-            // sent: the declarations may be wrong, so they are ignored once.
-            None if !self.limits_off && dispatched == 0 && candidates.has_limited() => {
-                self.limits_off = true;
-                candidates
-                    .draw_ignoring_limits()
-                    .ok_or_else(|| ending::nothing_usable(&self.call, candidates))?
-            }
-            None => return Err(self.give_up()),
-        };
+        let Some(index) = drawn else { return Err(self.give_up()) };
         let ordinal = candidates.count_dispatch();
         let deadline = self.attempt_deadline(now, ordinal, candidates);
         let mut attempt = Attempt::new(self.call.clone(), index, deadline, ordinal);
@@ -133,10 +125,15 @@ impl Run {
         Ok(attempt)
     }
 
+    /// Whether a further channel could be drawn.
+    fn is_more_left(&self, candidates: &Candidates) -> bool {
+        candidates.has_more() || (self.limits_off && candidates.has_limited())
+    }
+
     /// A first attempt leaves time for a second one where there can be one.
     fn attempt_deadline(&self, now: Instant, ordinal: u32, candidates: &Candidates) -> Instant {
         let call = &self.call;
-        if ordinal > 0 || call.method.safety() != Safety::Replay || !candidates.has_more() {
+        if ordinal > 0 || call.method.safety() != Safety::Replay || !self.is_more_left(candidates) {
             return call.deadline;
         }
         let share = (call.deadline - call.received).mul_f64(self.policy.first_attempt_share);
@@ -153,8 +150,9 @@ impl Run {
             candidates.return_dispatch();
         }
         if let Failure::Rejected(_) = failure {
-            if category == Category::RateLimit && bit(index) != 0 {
-                // The provider asked for fewer requests since it was ranked: others go first.
+            let may_wait = bit(index) & !self.put_back != 0;
+            if category == Category::RateLimit && may_wait {
+                // The provider asked for fewer requests since it was ranked: others go first, once.
                 candidates.put_back(index);
                 self.put_back |= bit(index);
             } else {

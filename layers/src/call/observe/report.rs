@@ -83,16 +83,15 @@ impl<'a> Report<'a> {
     /// Why the provider was chosen.
     pub(super) fn selection_reason(&self) -> Option<&'static str> {
         let plan = self.plan?;
-        let selected = self.selected?;
-        if selected.pinned && plan.pin.is_some_and(|pin| !pin.failover) {
-            return Some("provider_override");
-        }
-        match plan.strategy {
-            Strategy::LoadBalanced => Some("load_balanced_rotation"),
-            Strategy::Priority => Some("static_priority"),
-            Strategy::Fastest => Some("fastest_method_latency"),
-            Strategy::LatencyWeighted => Some("latency_weighted_selection"),
-        }
+        self.selected?;
+        Some(match plan.strategy {
+            // The client chose it.
+            _ if plan.pin.is_some_and(|pin| !pin.failover) => "provider_override",
+            Strategy::LoadBalanced => "load_balanced_rotation",
+            Strategy::Priority => "static_priority",
+            Strategy::Fastest => "fastest_method_latency",
+            Strategy::LatencyWeighted => "latency_weighted_selection",
+        })
     }
 
     /// The breaker of the chosen channel when it was chosen; `open` when that is why there is none.

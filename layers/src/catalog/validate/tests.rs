@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::{Capabilities, Live, MethodOverride};
+use super::super::{Capabilities, Category, ErrorRule, Live, MethodCategory, MethodOverride, ProviderSpec};
 use super::*;
 
 fn base() -> ProfileSpec {

@@ -135,7 +135,7 @@ impl Exchange {
         const REQUEST_ID: HeaderName = HeaderName::from_static("x-lasso-request-id");
         const META: HeaderName = HeaderName::from_static("x-lasso-meta");
         let headers = response.headers_mut();
-        if let Ok(name) = HeaderValue::from_str(self.id.name()) {
+        if let Ok(name) = HeaderValue::from_bytes(self.id.name().as_bytes()) {
             headers.insert(REQUEST_ID, name);
         }
         let encoded = URL_SAFE_NO_PAD.encode(meta);

@@ -54,11 +54,13 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::header::USER_AGENT;
 use http::{Method, Request, Response, StatusCode};
 use tokio::time::Instant;
@@ -123,6 +125,31 @@ impl<S> Ingress<S> {
         self
     }
 
+    /// Answers a request, like [`Service::call`] and without exclusive access.
+    pub fn handle<B>(&self, request: Request<B>) -> ResponseFuture
+    where
+        S: Service<Call, Response = Reply> + Clone + Send + 'static,
+        S::Error: Into<Failure> + Send,
+        S::Future: Send,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+    {
+        // The one look at the clock: all deadlines of the request count from here.
+        let received = Instant::now();
+        let exchange = match self.admit(&request, received) {
+            Ok(exchange) => exchange,
+            Err(answer) => return ResponseFuture(State::Answered(Some(answer))),
+        };
+        let id = exchange.id.clone();
+        // Nothing of a call that panicked is used afterwards.
+        let outcome = AssertUnwindSafe(exchange.run(self.stack.clone(), request.into_body())).catch_unwind();
+        ResponseFuture(State::Running(Box::pin(async move {
+            outcome.await.unwrap_or_else(|_| {
+                tracing::error!(request_id = %id.name(), "a request panicked");
+                Refusal::internal().response(&id)
+            })
+        })))
+    }
+
     /// What can be said before the body is read.
     fn admit<B: http_body::Body>(&self, request: &Request<B>, received: Instant) -> Result<Exchange, Answer> {
         let headers = request.headers();
@@ -130,6 +157,11 @@ impl<S> Ingress<S> {
         let id = RequestId::of(headers);
         if request.method() == Method::OPTIONS {
             return Err(Box::new(preflight(&id)));
+        }
+        if request.method() == Method::HEAD {
+            // Not every server takes the body out.
+            let answer = plain_error(StatusCode::NOT_FOUND, &id).map(|_| ResponseBody::empty());
+            return Err(Box::new(answer));
         }
         if request.method() != Method::POST {
             return Err(Box::new(plain_error(StatusCode::NOT_FOUND, &id)));
@@ -196,12 +228,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        // The one look at the clock: all deadlines of the request count from here.
-        let received = Instant::now();
-        ResponseFuture(match self.admit(&request, received) {
-            Err(answer) => State::Answered(Some(answer)),
-            Ok(exchange) => State::Running(Box::pin(exchange.run(self.stack.clone(), request.into_body()))),
-        })
+        self.handle(request)
     }
 }
 

@@ -68,6 +68,11 @@ impl Refusal {
         Self { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, ..Self::not_json() }
     }
 
+    /// A defect of this process.
+    pub(super) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "Internal error")
+    }
+
     pub(super) fn empty_batch() -> Self {
         Self::new(StatusCode::OK, code::INVALID_REQUEST, "Invalid Request: the batch is empty")
     }

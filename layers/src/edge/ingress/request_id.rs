@@ -12,7 +12,9 @@ use smol_str::{SmolStr, format_smolstr};
 /// otherwise.
 #[derive(Clone, Debug)]
 pub struct RequestId {
-    header: HeaderValue,
+    /// The client's own, which may not be text. A random one is written out where it is needed: a clone of this
+    /// costs nothing then.
+    sent: Option<HeaderValue>,
     name: SmolStr,
 }
 
@@ -30,8 +32,9 @@ impl RequestId {
 
     /// As it goes into the `x-request-id` of the response.
     #[must_use]
-    pub const fn header(&self) -> &HeaderValue {
-        &self.header
+    pub fn header(&self) -> HeaderValue {
+        let made = || HeaderValue::from_str(&self.name).expect("letters and digits make a header value");
+        self.sent.clone().unwrap_or_else(made)
     }
 
     /// As it goes into logs and metadata.
@@ -51,7 +54,7 @@ impl RequestId {
             Ok(text) if text.len() <= MAX_LOGGED_BYTES => SmolStr::new(text),
             _ => format_smolstr!("sha256:{}", URL_SAFE_NO_PAD.encode(Sha256::digest(bytes))),
         };
-        Some(Self { header: header.clone(), name })
+        Some(Self { sent: Some(header.clone()), name })
     }
 
     /// Nothing depends on the name being hard to guess: the fast generator of the thread is good enough.
@@ -59,8 +62,7 @@ impl RequestId {
         let mut text = [0; LENGTH];
         text.fill_with(|| fastrand::alphanumeric() as u8);
         let name = SmolStr::new(std::str::from_utf8(&text).expect("letters and digits are UTF-8"));
-        let header = HeaderValue::from_bytes(&text).expect("letters and digits make a header value");
-        Self { header, name }
+        Self { sent: None, name }
     }
 }
 

@@ -36,7 +36,7 @@ pub fn empty_response(status: StatusCode, id: &RequestId) -> Response<ResponseBo
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY_ORIGIN);
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    headers.insert(X_REQUEST_ID, id.header().clone());
+    headers.insert(X_REQUEST_ID, id.header());
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = status;
     *response.headers_mut() = headers;

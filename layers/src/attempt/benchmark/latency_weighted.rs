@@ -1,0 +1,111 @@
+//! The strategy `latency_weighted`.
+
+use std::time::Duration;
+
+use super::evidence::{self, Latencies};
+use super::{Benchmarks, Summary};
+use crate::call::{Candidate, RankContext, Ranker};
+
+/// How strongly [`LatencyWeighted`] prefers low latency.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LatencyWeightedPolicy {
+    /// The power that the ratio of latencies is raised to; 0 ignores latency.
+    pub beta: f64,
+    /// Differences below this latency do not matter.
+    pub floor: Duration,
+    /// The least weight of any channel, so that none is forgotten; the best possible weight is 1.
+    pub explore_floor: f64,
+    /// With fewer attempts than this a channel weighs less.
+    pub min_calls: u64,
+    /// Success rates below this one weigh as much as this one.
+    pub min_success_rate: f64,
+    /// Records are believed for this long after their last outcome.
+    pub staleness: Duration,
+}
+
+impl Default for LatencyWeightedPolicy {
+    fn default() -> Self {
+        Self {
+            beta: 3.0,
+            floor: Duration::from_millis(30),
+            explore_floor: 0.05,
+            min_calls: 3,
+            min_success_rate: 0.85,
+            staleness: Duration::from_secs(600),
+        }
+    }
+}
+
+/// A random order in which a channel's chance to be first grows with its speed and reliability.
+///
+/// Each channel draws an exponentially distributed number with its weight as the rate, and the smallest is first: with
+/// weights 2 and 1 the chances are exactly 2 to 1, and the order of the rest follows the same law.
+#[derive(Clone, Copy, Debug)]
+pub struct LatencyWeighted {
+    benchmarks: Benchmarks,
+    policy: LatencyWeightedPolicy,
+}
+
+/// What the fresh records of the candidates have in common.
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    /// The lowest latency, not below the floor, in seconds.
+    best: f64,
+    /// The weight of a channel without a record.
+    newcomer: f64,
+}
+
+impl LatencyWeighted {
+    /// Ranks by these records.
+    #[must_use]
+    pub const fn new(benchmarks: Benchmarks, policy: LatencyWeightedPolicy) -> Self {
+        Self { benchmarks, policy }
+    }
+
+    /// Nothing where no channel has a fresh latency to compare with.
+    fn field(&self, known: Latencies) -> Option<Field> {
+        let best = self.floored(*known.iter().min()?);
+        let share = self.share(best, evidence::baseline(known));
+        // Nothing speaks for a newcomer: it is taken for a little unreliable, and half believed.
+        Some(Field { best, newcomer: (share * 0.95 * 0.5).max(self.policy.explore_floor) })
+    }
+
+    fn weight(&self, field: Field, summary: Option<Summary>, context: &RankContext<'_>) -> f64 {
+        let policy = &self.policy;
+        let Some(summary) = summary else { return field.newcomer };
+        let fresh = summary.is_fresh(context.now, policy.staleness);
+        let Some(mean) = summary.mean_latency().filter(|_| fresh) else { return policy.explore_floor };
+        let (calls, success_rate) = (summary.calls() as f64, summary.success_rate());
+        let confidence = (0.6 * calls.log10() / 3.0 + 0.4 * success_rate).clamp(0.0, 1.0);
+        let scale = if summary.calls() >= policy.min_calls { 1.0 } else { calls / policy.min_calls as f64 };
+        let weight =
+            self.share(field.best, mean) * success_rate.max(policy.min_success_rate) * confidence * scale;
+        weight.max(policy.explore_floor)
+    }
+
+    fn share(&self, best: f64, latency: Duration) -> f64 {
+        (best / self.floored(latency)).powf(self.policy.beta)
+    }
+
+    fn floored(&self, latency: Duration) -> f64 {
+        latency.max(self.policy.floor).as_secs_f64()
+    }
+}
+
+impl Ranker for LatencyWeighted {
+    fn rank(&self, context: &RankContext<'_>, rng: &mut fastrand::Rng, candidates: &mut [Candidate]) {
+        let summary = |candidate: &Candidate| evidence::of(self.benchmarks, context, candidate);
+        let known = candidates.iter().filter_map(|candidate| {
+            let summary = summary(candidate)?;
+            summary.mean_latency().filter(|_| summary.is_fresh(context.now, self.policy.staleness))
+        });
+        let Some(field) = self.field(known.collect()) else { return rng.shuffle(candidates) };
+        candidates.sort_by_cached_key(|candidate| {
+            let weight = self.weight(field, summary(candidate), context);
+            // From (0, 1]: the logarithm is finite and not above zero.
+            let chance = 1.0 - rng.f64();
+            // Floats that are not negative have the order of their bits.
+            (-chance.ln() / weight).abs().to_bits()
+        });
+    }
+}

@@ -1,0 +1,111 @@
+//! Measuring as a tower service.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project::pin_project;
+use tokio::time::Instant;
+use tower::Service;
+
+use super::{Benchmarks, Series};
+use crate::attempt::Attempt;
+use crate::call::{Dispatch, Failure, Reply};
+use crate::catalog::Category;
+
+/// The service of [`BenchmarkLayer`](super::BenchmarkLayer).
+#[derive(Clone, Debug)]
+pub struct Benchmark<S> {
+    inner: S,
+    benchmarks: Benchmarks,
+}
+
+impl<S> Benchmark<S> {
+    /// Around a service of attempts.
+    pub const fn new(inner: S, benchmarks: Benchmarks) -> Self {
+        Self { inner, benchmarks }
+    }
+}
+
+impl<S> Service<Attempt> for Benchmark<S>
+where
+    S: Service<Attempt, Response = Reply>,
+    S::Error: Into<Failure>,
+{
+    type Response = Reply;
+    type Error = Failure;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, attempt: Attempt) -> ResponseFuture<S::Future> {
+        let start = Instant::now();
+        let inner = self.inner.call(attempt.clone());
+        ResponseFuture { inner, start, attempt, benchmarks: self.benchmarks }
+    }
+}
+
+/// The future of [`Benchmark`].
+#[pin_project]
+pub struct ResponseFuture<F> {
+    #[pin]
+    inner: F,
+    start: Instant,
+    attempt: Attempt,
+    benchmarks: Benchmarks,
+}
+
+impl<F, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Reply, E>>,
+    E: Into<Failure>,
+{
+    type Output = Result<Reply, Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let result = ready!(this.inner.poll(cx)).map_err(Into::into);
+        if went_upstream(&result) {
+            record(this.benchmarks, this.attempt, *this.start, &result);
+        }
+        Poll::Ready(result)
+    }
+}
+
+/// Whether the provider had a part in the outcome. It had one in a connection that it did not take, although nothing
+/// was sent.
+fn went_upstream(result: &Result<Reply, Failure>) -> bool {
+    match result {
+        Ok(_) => true,
+        Err(Failure::Rejected(_) | Failure::Exhausted(_)) => false,
+        Err(failure) => {
+            failure.dispatch() != Dispatch::NotSent || failure.category() == Category::NetworkError
+        }
+    }
+}
+
+fn record(benchmarks: &Benchmarks, attempt: &Attempt, start: Instant, result: &Result<Reply, Failure>) {
+    let now = Instant::now();
+    let time = now - start;
+    attempt.candidate().set_upstream(time);
+    attempt.call().journal().add_upstream(time);
+    let series = Series {
+        provider: attempt.provider().key,
+        transport: attempt.transport(),
+        method: attempt.call().method,
+    };
+    match result {
+        Ok(Reply::Result(_)) => benchmarks.success(series, time, now),
+        Err(failure) if failure.category().counts_in_benchmarks() => benchmarks.failure(series, now),
+        Ok(Reply::Error(_)) | Err(_) => {}
+    }
+}
+
+impl<F> fmt::Debug for ResponseFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").field("attempt", &self.attempt).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,99 @@
+//! The leave to send, and what comes back of it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Breakers;
+use crate::call::{Failure, Rejection, Reply};
+use crate::catalog::{Category, Channel, ChannelKey};
+use crate::wire::{ErrorObject, code};
+
+/// The leave to send one request over a channel. Say how it went with [`settle`](Self::settle) or one of its
+/// parts; dropping the permit says that nothing was learned about the provider.
+#[derive(Debug)]
+#[must_use = "dropping a permit reports that nothing was learned about the provider"]
+pub struct Permit {
+    breakers: Breakers,
+    key: ChannelKey,
+    epoch: u16,
+    /// A half-open breaker counts its permits: this one has to be given back.
+    slot: bool,
+}
+
+impl Permit {
+    pub(super) const fn new(breakers: Breakers, key: ChannelKey, epoch: u16, slot: bool) -> Self {
+        Self { breakers, key, epoch, slot }
+    }
+
+    /// Reports an outcome, whatever it is. `clock` is asked only if the time matters.
+    pub fn settle(
+        self,
+        channel: &Channel,
+        outcome: &Result<Reply, Failure>,
+        clock: impl FnOnce() -> Instant,
+    ) {
+        match outcome {
+            Ok(Reply::Result(_)) => self.success(channel),
+            Err(failure) if blames_provider(failure) => self.failure(channel, failure, clock()),
+            // An error that is an answer, a refusal of our own, a limit: nothing about the provider's health.
+            Ok(Reply::Error(_)) | Err(_) => drop(self),
+        }
+    }
+
+    /// Reports a success. `channel` names the breaker in logs.
+    pub fn success(mut self, channel: &Channel) {
+        self.slot = false;
+        self.breakers.succeeded(channel, self.epoch);
+    }
+
+    /// Reports a failure that counts, whatever its category. `channel` names the breaker in logs.
+    pub fn failure(mut self, channel: &Channel, failure: &Failure, now: Instant) {
+        self.slot = false;
+        self.breakers.failed(channel, self.epoch, failure, now);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.slot {
+            self.breakers.released(self.key, self.epoch);
+        }
+    }
+}
+
+/// Whether the failure is one of the provider, and one that counts.
+pub(super) fn blames_provider(failure: &Failure) -> bool {
+    match failure {
+        Failure::Rejected(_) | Failure::Exhausted(_) => false,
+        Failure::Transport(_) | Failure::Upstream(_) => failure.category().penalises(),
+    }
+}
+
+/// Why there is no permit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The breaker is open.
+    Open {
+        /// For how long.
+        remaining: Duration,
+    },
+    /// The breaker is half-open and waits for the outcome of earlier attempts.
+    Busy,
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Open { remaining } => {
+                let error =
+                    ErrorObject::new(code::SERVER_ERROR, "Provider is paused after repeated failures");
+                Rejection::new(Category::CircuitOpen, error).retry_after(remaining).into()
+            }
+            Refusal::Busy => {
+                let error = ErrorObject::new(code::SERVER_ERROR, "Provider is being tried after failures");
+                Rejection::new(Category::HalfOpenBusy, error).into()
+            }
+        }
+    }
+}

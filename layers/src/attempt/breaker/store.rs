@@ -1,0 +1,262 @@
+//! The breakers of all channels.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use tokio::time::Instant;
+
+use super::event::log_failure;
+use super::machine::{Cause, Effect, Event, Machine, State, Step};
+use super::permit::blames_provider;
+use super::{BreakerPolicy, BreakerState, LastError, Permit, Reason, Refusal, Transition};
+use crate::call::{Demotion, Failure, Filter, Subject, Verdict};
+use crate::catalog::{Category, Channel, ChannelKey};
+use crate::state::{Entropy, Origin, Shared, Table};
+
+type Observer = Box<dyn Fn(&Channel, &Transition) + Send + Sync>;
+
+/// The breakers of all channels. A handle: clones share them.
+#[derive(Clone, Copy)]
+pub struct Breakers {
+    store: Shared<Store>,
+}
+
+struct Store {
+    cells: Table<Cell>,
+    policy: BreakerPolicy,
+    origin: Origin,
+    entropy: Entropy,
+    observer: OnceLock<Observer>,
+}
+
+/// One breaker. A cache line of its own: a failing channel must not slow the others down.
+#[derive(Default)]
+#[repr(align(64))]
+struct Cell {
+    /// A packed [`Machine`]. Relaxed throughout: the word is the whole state, so a compare-and-swap alone puts
+    /// all changes into one order, and no other memory is published with it.
+    word: AtomicU64,
+    /// For people to read; nothing is decided by it.
+    last_error: ArcSwapOption<LastError>,
+}
+
+impl Breakers {
+    /// All closed, with this policy.
+    #[must_use]
+    pub fn new(policy: BreakerPolicy) -> Self {
+        Self::with_entropy(policy, Entropy::default())
+    }
+
+    /// As [`new`](Self::new), with jitter from this source.
+    #[must_use]
+    pub fn with_entropy(policy: BreakerPolicy, entropy: Entropy) -> Self {
+        let (cells, origin, observer) = (Table::new(), Origin::now(), OnceLock::new());
+        Self { store: Shared::new(Store { cells, policy, origin, entropy, observer }) }
+    }
+
+    /// Has every change of state told to `observer`, on the thread that caused it: it has to be quick. The
+    /// first observer stays for good.
+    pub fn observe(&self, observer: impl Fn(&Channel, &Transition) + Send + Sync + 'static) {
+        // Whoever composes the stack sets it once; a second one would have missed events already.
+        let _ = self.store.observer.set(Box::new(observer));
+    }
+
+    /// Asks for leave to send. Does not wait; a closed breaker is one load.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing may be sent.
+    pub fn admit(&self, channel: &Channel, now: Instant) -> Result<Permit, Refusal> {
+        if let Some(permit) = self.admit_closed(channel.key) {
+            return Ok(permit);
+        }
+        let now = self.store.origin.millis(now);
+        let next = match self.apply(channel, Event::Admit { now }, None) {
+            Step { effect: Effect::RefusedOpen { remaining }, .. } => {
+                return Err(Refusal::Open { remaining: Duration::from_millis(remaining) });
+            }
+            Step { effect: Effect::RefusedBusy, .. } => return Err(Refusal::Busy),
+            Step { next, .. } => next,
+        };
+        let slot = matches!(next.state, State::HalfOpen { .. });
+        Ok(Permit::new(*self, channel.key, next.epoch, slot))
+    }
+
+    /// Leave to send if the breaker is closed.
+    pub(super) fn admit_closed(&self, key: ChannelKey) -> Option<Permit> {
+        let word = self.cell(key).word.load(Ordering::Relaxed);
+        Machine::is_closed(word).then(|| Permit::new(*self, key, Machine::epoch_of(word), false))
+    }
+
+    /// Reports that a probe or a poll, which holds no permit, succeeded.
+    pub fn probe_succeeded(&self, channel: &Channel, now: Instant) {
+        let now = self.store.origin.millis(now);
+        self.apply(channel, Event::ProbeSuccess { now }, None);
+    }
+
+    /// Reports that a probe or a poll, which holds no permit, failed. What is not the provider's fault, and a
+    /// rate limit, changes nothing.
+    pub fn probe_failed(&self, channel: &Channel, failure: &Failure, now: Instant) {
+        if blames_provider(failure) {
+            let cause = self.cause(failure, now);
+            self.apply(channel, Event::ProbeFailure(cause), Some(failure));
+        }
+    }
+
+    /// Opens a breaker by hand, for the base recovery timeout.
+    pub fn open(&self, channel: &Channel, now: Instant) {
+        let (now, random) = (self.store.origin.millis(now), self.random());
+        self.apply(channel, Event::Open { now, random }, None);
+    }
+
+    /// Closes a breaker by hand; the next call is let through.
+    pub fn close(&self, channel: &Channel) {
+        self.apply(channel, Event::Close, None);
+    }
+
+    /// What there is to see of a breaker.
+    #[must_use]
+    pub fn status(&self, key: ChannelKey, now: Instant) -> BreakerStatus {
+        let cell = self.cell(key);
+        let machine = Machine::unpack(cell.word.load(Ordering::Relaxed));
+        let now = self.store.origin.millis(now);
+        let state = machine.state_at(now);
+        let (successes, in_flight) = match state {
+            State::HalfOpen { successes, in_flight } => (successes, in_flight),
+            State::Closed | State::Open { .. } => (0, 0),
+        };
+        BreakerStatus {
+            state: state.into(),
+            remaining: machine.remaining_at(now).map(Duration::from_millis),
+            failures: machine.failures.into(),
+            successes: successes.into(),
+            in_flight: in_flight.into(),
+            openings: machine.openings.into(),
+            last_error: cell.last_error.load_full(),
+        }
+    }
+
+    pub(super) fn succeeded(&self, channel: &Channel, epoch: u16) {
+        self.apply(channel, Event::Success { epoch }, None);
+    }
+
+    pub(super) fn failed(&self, channel: &Channel, epoch: u16, failure: &Failure, now: Instant) {
+        let cause = self.cause(failure, now);
+        self.apply(channel, Event::Failure { epoch, cause }, Some(failure));
+    }
+
+    pub(super) fn released(&self, key: ChannelKey, epoch: u16) {
+        self.update(key, Event::Release { epoch });
+    }
+
+    /// Applies an event and tells everybody what it changed. `failure` is what the event reports.
+    fn apply(&self, channel: &Channel, event: Event, failure: Option<&Failure>) -> Step {
+        let (before, step) = self.update(channel.key, event);
+        if before == step.next {
+            return step;
+        }
+        let error = failure.map(|failure| Arc::new(LastError::of(failure)));
+        if let Some(error) = &error {
+            self.cell(channel.key).last_error.store(Some(error.clone()));
+            log_failure(channel, before.state.into(), error.category);
+        }
+        if let Effect::Changed(reason) = step.effect {
+            let from = match reason {
+                // Past its deadline the word may still say that it is open.
+                Reason::ReopenDueToFailure => BreakerState::HalfOpen,
+                _ => before.state.into(),
+            };
+            let remaining = event.time().and_then(|now| step.next.remaining_at(now));
+            let transition = Transition::new(from, step.next, reason, remaining, error);
+            transition.log(channel);
+            if let Some(observer) = self.store.observer.get() {
+                observer(channel, &transition);
+            }
+        }
+        step
+    }
+
+    /// Applies an event: the machine before it, and the step that was taken.
+    fn update(&self, key: ChannelKey, event: Event) -> (Machine, Step) {
+        let word = &self.cell(key).word;
+        let mut current = word.load(Ordering::Relaxed);
+        loop {
+            let before = Machine::unpack(current);
+            let step = before.apply(event, &self.store.policy);
+            let next = step.next.pack();
+            // Most events of a healthy channel change nothing: they only read.
+            if next == current {
+                return (before, step);
+            }
+            match word.compare_exchange_weak(current, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return (before, step),
+                Err(seen) => current = seen,
+            }
+        }
+    }
+
+    fn cause(&self, failure: &Failure, now: Instant) -> Cause {
+        Cause {
+            category: failure.category(),
+            retry_after: failure.retry_after().map(crate::state::millis),
+            now: self.store.origin.millis(now),
+            random: self.random(),
+        }
+    }
+
+    fn random(&self) -> u64 {
+        self.store.entropy.rng().u64(..)
+    }
+
+    fn cell(&self, key: ChannelKey) -> &Cell {
+        self.store.cells.cell(key.index())
+    }
+}
+
+/// [`Stage::Circuit`](crate::call::Stage): an open breaker rules its channel out, a half-open one demotes it.
+impl Filter for Breakers {
+    fn check(&self, subject: &Subject<'_>) -> Verdict {
+        let word = self.cell(subject.channel.key).word.load(Ordering::Relaxed);
+        if Machine::is_closed(word) {
+            return Verdict::Keep;
+        }
+        let now = self.store.origin.millis(subject.now);
+        let machine = Machine::unpack(word);
+        match machine.remaining_at(now) {
+            None => Verdict::Demote(Demotion::HALF_OPEN),
+            Some(remaining) => Verdict::Exclude {
+                reason: Category::CircuitOpen.as_str(),
+                retry_after: Some(Duration::from_millis(remaining)),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Breakers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Breakers").field("policy", &self.store.policy).finish_non_exhaustive()
+    }
+}
+
+/// A breaker at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BreakerStatus {
+    /// The state; an open breaker whose deadline has passed is half-open.
+    pub state: BreakerState,
+    /// How long it will be open.
+    pub remaining: Option<Duration>,
+    /// Consecutive failures so far; while it is not closed, those that opened it.
+    pub failures: u32,
+    /// Successes since it became half-open.
+    pub successes: u32,
+    /// Attempts in flight while it is half-open.
+    pub in_flight: u32,
+    /// How often it opened since it was last closed.
+    pub openings: u32,
+    /// The last failure that counted.
+    pub last_error: Option<Arc<LastError>>,
+}

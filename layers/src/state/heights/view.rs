@@ -1,0 +1,150 @@
+//! What is known about one chain, at one moment.
+
+use std::time::Duration;
+
+use smallvec::SmallVec;
+use tokio::time::Instant;
+
+use super::block_time::BlockTime;
+use super::{FRESH, Observation};
+use crate::catalog::InstanceKey;
+
+/// What is known about one chain. Never changes; an observation makes a new one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct View {
+    latest: Vec<(InstanceKey, Observation)>,
+    pub(super) block_time: BlockTime,
+    /// The consensus as it was when this view was made, which is right until one of the heights behind it is no
+    /// longer fresh. Selection asks for each channel, so it is worth keeping.
+    consensus: Option<Consensus>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Consensus {
+    height: u64,
+    until: Instant,
+}
+
+impl View {
+    /// The view after one more observation. The last one of an instance counts, even if it is lower.
+    #[must_use]
+    pub(super) fn with(&self, instance: InstanceKey, observation: Observation) -> Self {
+        let mut latest = self.latest.clone();
+        match latest.iter_mut().find(|(known, _)| *known == instance) {
+            Some((_, old)) => *old = observation,
+            None => latest.push((instance, observation)),
+        }
+        let block_time = self.block_time.observe(observation.height, observation.at);
+        let mut view = Self { latest, block_time, consensus: None };
+        view.consensus = view.compute(observation.at);
+        view
+    }
+
+    pub(super) fn without(&self, instance: InstanceKey) -> Self {
+        let mut view = self.clone();
+        view.latest.retain(|(known, _)| *known != instance);
+        view.consensus = None;
+        view
+    }
+
+    pub(super) fn of(&self, instance: InstanceKey) -> Option<Observation> {
+        self.latest.iter().find(|(known, _)| *known == instance).map(|(_, observation)| *observation)
+    }
+
+    pub(super) fn all(&self) -> &[(InstanceKey, Observation)] {
+        &self.latest
+    }
+
+    pub(super) fn consensus(&self, now: Instant) -> Option<u64> {
+        let kept = self.consensus.filter(|kept| now <= kept.until);
+        kept.or_else(|| self.compute(now)).map(|consensus| consensus.height)
+    }
+
+    /// The height that a quarter of the fresh nodes have passed: with up to three nodes the highest, with more one
+    /// that a single node cannot make up.
+    fn compute(&self, now: Instant) -> Option<Consensus> {
+        let fresh = self.latest.iter().map(|(_, observation)| observation).filter(|it| it.is_fresh(now));
+        let (mut heights, mut oldest) = (SmallVec::<[u64; 32]>::new(), now);
+        for observation in fresh {
+            heights.push(observation.height);
+            oldest = oldest.min(observation.at);
+        }
+        let rank = heights.len() / 4;
+        heights.sort_unstable_by(|left, right| right.cmp(left));
+        heights.get(rank).map(|height| Consensus { height: *height, until: oldest + FRESH })
+    }
+}
+
+/// How many blocks a chain may have made since a height was seen.
+pub(super) fn credit(elapsed: Duration, block_time: Duration) -> u64 {
+    let blocks = elapsed.min(FRESH).as_millis().checked_div(block_time.as_millis()).unwrap_or(0);
+    u64::try_from(blocks).expect("thirty seconds have fewer blocks than a u64 can count")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Source;
+    use super::*;
+
+    /// A view of nodes with these heights, seen so many milliseconds before `now`.
+    fn view(now: Instant, heights: &[(u64, u64)]) -> View {
+        (0..).zip(heights).fold(View::default(), |view, (instance, (height, ago))| {
+            let at = now - Duration::from_millis(*ago);
+            view.with(InstanceKey(instance), Observation { height: *height, at, source: Source::Http })
+        })
+    }
+
+    fn later() -> Instant {
+        Instant::now() + Duration::from_secs(3600)
+    }
+
+    #[test]
+    fn case_65_a_quarter_has_passed_the_consensus() {
+        let now = later();
+        let consensus = |heights: &[u64]| {
+            let fresh: Vec<_> = heights.iter().map(|height| (*height, 0)).collect();
+            view(now, &fresh).consensus(now)
+        };
+        assert_eq!(consensus(&[]), None);
+        assert_eq!(consensus(&[100]), Some(100));
+        assert_eq!(consensus(&[100, 108, 105]), Some(108));
+        assert_eq!(consensus(&[100, 108, 105, 103]), Some(105));
+        assert_eq!(consensus(&[100, 101, 102, 103, 104, 105, 106, 107, 108, 109]), Some(107));
+        assert_eq!(consensus(&[u64::MAX, 10, 11, 12]), Some(12));
+    }
+
+    #[test]
+    fn case_65_a_height_counts_for_thirty_seconds() {
+        let now = later();
+        assert_eq!(view(now, &[(100, 0), (108, 30_000)]).consensus(now), Some(108));
+        assert_eq!(view(now, &[(100, 0), (108, 30_001)]).consensus(now), Some(100));
+        assert_eq!(view(now, &[(100, 31_000)]).consensus(now), None);
+    }
+
+    #[test]
+    fn what_was_kept_is_dropped_when_it_is_no_longer_fresh() {
+        let now = later();
+        let view = view(now, &[(108, 20_000), (100, 0)]);
+        assert_eq!(view.consensus(now + Duration::from_secs(10)), Some(108));
+        assert_eq!(view.consensus(now + Duration::from_millis(10_001)), Some(100));
+        assert_eq!(view.consensus(now + Duration::from_millis(30_001)), None);
+    }
+
+    #[test]
+    fn the_last_observation_counts_even_if_lower() {
+        let now = later();
+        let at = |height| Observation { height, at: now, source: Source::Ws };
+        let view = View::default().with(InstanceKey(0), at(100)).with(InstanceKey(0), at(90));
+        assert_eq!(view.consensus(now), Some(90));
+        assert_eq!(view.without(InstanceKey(0)).consensus(now), None);
+    }
+
+    #[test]
+    fn case_66_credit_is_capped() {
+        let (quarter, minute) = (Duration::from_millis(250), Duration::from_secs(60));
+        assert_eq!(credit(Duration::from_secs(2), quarter), 8);
+        assert_eq!(credit(minute, quarter), 120);
+        assert_eq!(credit(minute, Duration::ZERO), 0);
+        assert_eq!(credit(Duration::from_millis(11_999), Duration::from_secs(12)), 0);
+    }
+}

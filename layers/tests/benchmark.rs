@@ -1,0 +1,379 @@
+//! Attempts are measured, and channels are ranked by it.
+
+use std::time::Duration;
+
+use lasso_layers::attempt::Attempt;
+use lasso_layers::attempt::benchmark::{
+    Benchmark, BenchmarkLayer, Benchmarks, Fastest, FastestPolicy, LatencyWeighted, LatencyWeightedPolicy,
+    Series, Summary,
+};
+use lasso_layers::call::{
+    BoxError, Call, Dispatch, ErrorReply, Failure, RankContext, Ranker, Reply, TransportKind, UpstreamFailure,
+};
+use lasso_layers::catalog::{Category, Live, MethodId, Transport};
+use lasso_layers::testing::{attempt, call, chain, listed, live, planned, reply};
+use lasso_layers::wire::{ErrorObject, code};
+use tokio::time::{Instant, advance};
+use tower::Layer;
+use tower_test::mock::{self, Mock};
+
+type Service = mock::Spawn<Benchmark<Mock<Attempt, Reply>>>;
+type Upstream = mock::Handle<Attempt, Reply>;
+
+fn spawn(benchmarks: Benchmarks) -> (Service, Upstream) {
+    let (mut service, upstream) = mock::spawn_with(move |inner| BenchmarkLayer::new(benchmarks).layer(inner));
+    assert!(service.poll_ready().is_ready());
+    (service, upstream)
+}
+
+fn call_to(live: &Live, method: &str) -> Call {
+    planned(live, call(method, "[]"), Duration::from_secs(10))
+}
+
+fn series(attempt: &Attempt) -> Series {
+    let (provider, transport) = (attempt.provider().key, attempt.transport());
+    Series { provider, transport, method: attempt.call().method }
+}
+
+fn answered(category: Category) -> Failure {
+    Failure::Upstream(Box::new(UpstreamFailure {
+        error: ErrorObject::new(code::SERVER_ERROR, "no"),
+        category,
+        retry_after: None,
+        transport: Transport::Http,
+    }))
+}
+
+/// One attempt that takes this long and ends like this.
+async fn exchange(
+    benchmarks: Benchmarks,
+    attempt: &Attempt,
+    took: Duration,
+    outcome: Result<Reply, Failure>,
+) {
+    let (mut service, mut upstream) = spawn(benchmarks);
+    let answer = service.call(attempt.clone());
+    let (_, send) = upstream.next_request().await.unwrap();
+    advance(took).await;
+    match outcome {
+        Ok(reply) => send.send_response(reply),
+        Err(failure) => send.send_error(BoxError::from(failure)),
+    }
+    let _ = answer.await;
+}
+
+const TOOK: Duration = Duration::from_millis(20);
+
+#[tokio::test(start_paused = true)]
+async fn case_68_each_attempt_counts_once_with_its_own_time() {
+    let live = live(chain(&["a", "b"]));
+    let benchmarks = Benchmarks::new();
+    let call = listed(call_to(&live, "eth_call"));
+    let mut opened = call.clone();
+    opened.candidates();
+    let (deadline, opened) = (opened.deadline, std::sync::Arc::new(opened));
+    let [a, b] = [0, 1].map(|index| Attempt::new(opened.clone(), index, deadline, 0));
+    exchange(benchmarks, &a, 5 * TOOK, Err(answered(Category::ServerError))).await;
+    exchange(benchmarks, &b, TOOK, Ok(reply("1"))).await;
+
+    let failed = benchmarks.read(series(&a)).unwrap();
+    assert_eq!((failed.successes, failed.failures, failed.mean_latency()), (0, 1, None));
+    let succeeded = benchmarks.read(series(&b)).unwrap();
+    assert_eq!((succeeded.successes, succeeded.failures), (1, 0));
+    assert_eq!(succeeded.mean_latency(), Some(TOOK));
+    assert_eq!(succeeded.updated.elapsed(), Duration::ZERO);
+    assert_eq!((a.candidate().upstream(), b.candidate().upstream()), (5 * TOOK, TOOK));
+    assert_eq!(opened.journal().upstream(), 6 * TOOK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_count_by_category() {
+    let live = live(chain(&["a"]));
+    for category in Category::ALL {
+        let benchmarks = Benchmarks::new();
+        let attempt = attempt(call_to(&live, "eth_call"), 0);
+        exchange(benchmarks, &attempt, TOOK, Err(answered(category))).await;
+        let failures = benchmarks.read(series(&attempt)).map_or(0, |summary| summary.failures);
+        assert_eq!(failures, u64::from(category.counts_in_benchmarks()), "{category}");
+        assert_eq!(attempt.candidate().upstream(), TOOK, "{category}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_are_errors_count_nothing_but_their_time() {
+    let live = live(chain(&["a"]));
+    let benchmarks = Benchmarks::new();
+    let attempt = attempt(call_to(&live, "eth_call"), 0);
+    let revert =
+        ErrorReply { error: ErrorObject::new(3, "execution reverted"), category: Category::ExecutionRevert };
+    exchange(benchmarks, &attempt, TOOK, Ok(Reply::Error(Box::new(revert)))).await;
+    assert_eq!(benchmarks.read(series(&attempt)), None);
+    assert_eq!(attempt.call().journal().upstream(), TOOK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_never_left_this_process_counts_nothing() {
+    let live = live(chain(&["a"]));
+    let benchmarks = Benchmarks::new();
+    let attempt = attempt(call_to(&live, "eth_call"), 0);
+    for failure in [
+        Failure::rejected(Category::ServerError, ErrorObject::new(code::SERVER_ERROR, "no")),
+        Failure::transport(TransportKind::Capacity, Dispatch::NotSent, Transport::Http),
+    ] {
+        exchange(benchmarks, &attempt, TOOK, Err(failure)).await;
+    }
+    assert_eq!(benchmarks.read(series(&attempt)), None);
+    assert_eq!(attempt.call().journal().upstream(), Duration::ZERO);
+    // A connection that the provider did not take is its failure.
+    let refused = Failure::transport(TransportKind::Connect, Dispatch::NotSent, Transport::Http);
+    exchange(benchmarks, &attempt, TOOK, Err(refused)).await;
+    assert_eq!(benchmarks.read(series(&attempt)).unwrap().failures, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_attempt_is_not_recorded() {
+    let live = live(chain(&["a"]));
+    let benchmarks = Benchmarks::new();
+    let attempt = attempt(call_to(&live, "eth_call"), 0);
+    let (mut service, mut upstream) = spawn(benchmarks);
+    let answer = service.call(attempt.clone());
+    let _sent = upstream.next_request().await.unwrap();
+    advance(TOOK).await;
+    drop(answer);
+    assert_eq!(benchmarks.read(series(&attempt)), None);
+    assert_eq!(attempt.candidate().upstream(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_of_a_provider_are_listed_by_method() {
+    let live = live(chain(&["a"]));
+    let benchmarks = Benchmarks::new();
+    for method in ["eth_call", "eth_getLogs", "parity_unheardOf"] {
+        exchange(benchmarks, &attempt(call_to(&live, method), 0), TOOK, Ok(reply("1"))).await;
+    }
+    let provider = attempt(call_to(&live, "eth_call"), 0).provider().key;
+    let listed: Vec<_> = benchmarks.of_provider(provider, Transport::Http).collect();
+    let methods: Vec<_> = listed.iter().map(|(method, _)| *method).collect();
+    assert_eq!(methods, [MethodId::of("eth_call"), MethodId::of("eth_getLogs"), MethodId::OTHER]);
+    assert!(listed.iter().all(|(_, summary)| summary.mean_latency() == Some(TOOK)));
+    assert_eq!(benchmarks.of_provider(provider, Transport::Ws).count(), 0);
+    let recent = benchmarks.recent(Series { provider, transport: Transport::Http, method: MethodId::OTHER });
+    assert!(recent.at(0.95).abs_diff(TOOK) < TOOK / 20);
+}
+
+#[test]
+fn nothing_is_lost_between_threads() {
+    let live = live(chain(&["a"]));
+    let benchmarks = Benchmarks::new();
+    let series = series(&attempt(call_to(&live, "eth_call"), 0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..1_000 {
+                    benchmarks.success(series, TOOK, Instant::now());
+                    benchmarks.failure(series, Instant::now());
+                }
+            });
+        }
+    });
+    let Summary { successes, failures, total_latency, .. } = benchmarks.read(series).unwrap();
+    assert_eq!((successes, failures, total_latency), (4_000, 4_000, 4_000 * TOOK));
+}
+
+/// Providers with an HTTP channel each, and what is known about them.
+struct Field {
+    live: Live,
+    benchmarks: Benchmarks,
+    rng: fastrand::Rng,
+}
+
+impl Field {
+    fn new() -> Self {
+        Self::of(&["a", "b", "c"])
+    }
+
+    fn of(providers: &[&str]) -> Self {
+        let live = live(chain(providers));
+        Self { live, benchmarks: Benchmarks::new(), rng: fastrand::Rng::with_seed(7) }
+    }
+
+    fn series(&self, provider: &str, method: &str) -> Series {
+        let call = call_to(&self.live, method);
+        let provider = call.plan().unwrap().chain().provider(provider).unwrap().1.key;
+        Series { provider, transport: Transport::Http, method: MethodId::of(method) }
+    }
+
+    fn know(&self, provider: &str, method: &str, successes: u32, failures: u32, millis: u64) {
+        let series = self.series(provider, method);
+        let now = Instant::now();
+        for _ in 0..successes {
+            self.benchmarks.success(series, Duration::from_millis(millis), now);
+        }
+        for _ in 0..failures {
+            self.benchmarks.failure(series, now);
+        }
+    }
+
+    fn probed(&self, provider: &str, millis: u64) {
+        let call = call_to(&self.live, "eth_call");
+        let (_, provider) = call.plan().unwrap().chain().provider(provider).unwrap();
+        self.benchmarks.probed(provider.http.as_ref().unwrap().key, Duration::from_millis(millis));
+    }
+
+    /// The order for one call, as provider ids put together.
+    fn order(&mut self, ranker: &impl Ranker, method: &str) -> String {
+        let mut call = listed(call_to(&self.live, method));
+        let mut candidates = call.shortlist.take().unwrap();
+        let plan = call.plan().unwrap();
+        let context = RankContext { call: &call, plan, now: Instant::now() };
+        ranker.rank(&context, &mut self.rng, &mut candidates);
+        candidates.iter().map(|candidate| plan.provider(candidate.provider).id.as_str()).collect()
+    }
+
+    fn fastest(&mut self, method: &str) -> String {
+        let ranker = Fastest::new(self.benchmarks, FastestPolicy::default());
+        self.order(&ranker, method)
+    }
+
+    /// How often, in percent, a provider is first under `latency_weighted`.
+    fn share_of_firsts(&mut self, provider: &str) -> f64 {
+        const CALLS: u32 = 20_000;
+        let ranker = LatencyWeighted::new(self.benchmarks, LatencyWeightedPolicy::default());
+        let firsts = (0..CALLS).filter(|_| self.order(&ranker, "eth_call").starts_with(provider)).count();
+        firsts as f64 * 100.0 / f64::from(CALLS)
+    }
+}
+
+#[test]
+fn case_37_the_lowest_mean_is_first_every_time() {
+    let mut field = Field::new();
+    field.know("a", "eth_call", 3, 0, 100);
+    field.know("b", "eth_call", 3, 0, 20);
+    field.know("c", "eth_call", 3, 0, 50);
+    for _ in 0..100 {
+        assert_eq!(field.fastest("eth_call"), "bca");
+    }
+}
+
+#[test]
+fn cases_38_and_69_an_unreliable_provider_is_last_however_fast() {
+    let mut field = Field::new();
+    field.know("a", "eth_call", 10, 0, 100);
+    field.know("b", "eth_call", 5, 5, 20);
+    field.know("c", "eth_call", 0, 10, 0);
+    assert_eq!(field.fastest("eth_call"), "abc");
+}
+
+#[tokio::test(start_paused = true)]
+async fn case_39_stale_evidence_counts_as_the_baseline() {
+    let mut field = Field::new();
+    field.know("b", "eth_call", 10, 0, 10);
+    advance(Duration::from_secs(600)).await;
+    field.know("a", "eth_call", 10, 0, 20);
+    field.know("c", "eth_call", 10, 0, 40);
+    assert_eq!(field.fastest("eth_call"), "bac");
+    // One second more: the baseline is the slower of the two that are known, which goes first at a tie.
+    advance(Duration::from_secs(1)).await;
+    assert_eq!(field.fastest("eth_call"), "acb");
+}
+
+#[test]
+fn case_40_methods_are_ranked_apart() {
+    let mut field = Field::new();
+    for (provider, call, logs) in [("a", 10, 300), ("b", 20, 200), ("c", 30, 100)] {
+        field.know(provider, "eth_call", 5, 0, call);
+        field.know(provider, "eth_getLogs", 5, 0, logs);
+    }
+    assert_eq!(field.fastest("eth_call"), "abc");
+    assert_eq!(field.fastest("eth_getLogs"), "cba");
+}
+
+#[test]
+fn too_few_calls_say_nothing() {
+    let mut field = Field::new();
+    field.know("a", "eth_call", 3, 0, 100);
+    field.know("b", "eth_call", 2, 0, 1);
+    field.know("c", "eth_call", 3, 0, 50);
+    assert_eq!(field.fastest("eth_call"), "cab");
+}
+
+#[test]
+fn unknown_channels_go_by_their_probes_and_then_by_chance() {
+    let mut field = Field::new();
+    let orders: std::collections::BTreeSet<_> = (0..200).map(|_| field.fastest("eth_call")).collect();
+    assert_eq!(orders.len(), 6, "every order of three occurs");
+    field.probed("c", 30);
+    field.probed("b", 40);
+    for _ in 0..20 {
+        assert_eq!(field.fastest("eth_call"), "cba");
+    }
+}
+
+#[test]
+fn unknown_channels_are_taken_for_half_a_second_where_nothing_is_known() {
+    let mut field = Field::new();
+    // Not enough to set the baseline: the unreliable do not count.
+    field.know("a", "eth_call", 5, 5, 10);
+    field.probed("c", 1);
+    assert_eq!(field.fastest("eth_call"), "cba");
+}
+
+#[test]
+fn case_41_half_the_latency_gets_eight_times_the_share() {
+    for calls in [50, 1_000] {
+        let mut field = Field::of(&["a", "b"]);
+        field.know("a", "eth_call", calls, 0, 50);
+        field.know("b", "eth_call", calls, 0, 100);
+        let share = field.share_of_firsts("a");
+        assert!((87.9..89.9).contains(&share), "{share} after {calls} calls");
+    }
+}
+
+#[test]
+fn case_42_a_slow_channel_is_still_explored() {
+    for (calls, expected) in [(1_000, 4.8), (50, 6.3)] {
+        for slow in [500, 5_000] {
+            let mut field = Field::of(&["a", "b"]);
+            field.know("a", "eth_call", calls, 0, 50);
+            field.know("b", "eth_call", calls, 0, slow);
+            let share = field.share_of_firsts("b");
+            assert!((share - expected).abs() < 0.7, "{share} at {slow} ms after {calls} calls");
+        }
+    }
+}
+
+#[test]
+fn latencies_below_the_floor_weigh_the_same() {
+    let mut field = Field::of(&["a", "b"]);
+    field.know("a", "eth_call", 100, 0, 1);
+    field.know("b", "eth_call", 100, 0, 30);
+    assert!((48.5..51.5).contains(&field.share_of_firsts("a")));
+}
+
+#[test]
+fn without_any_evidence_the_order_is_uniform() {
+    let mut field = Field::new();
+    field.know("a", "eth_call", 0, 10, 0);
+    for provider in ["a", "b", "c"] {
+        let share = field.share_of_firsts(provider);
+        assert!((32.0..34.7).contains(&share), "{share} for {provider}");
+    }
+}
+
+#[test]
+fn providers_that_only_fail_are_as_rare_as_possible() {
+    let mut field = Field::of(&["a", "b"]);
+    field.know("a", "eth_call", 1_000, 0, 50);
+    field.know("b", "eth_call", 0, 1_000, 0);
+    let share = field.share_of_firsts("b");
+    assert!((4.0..5.6).contains(&share), "{share}");
+}
+
+#[test]
+fn a_newcomer_is_taken_for_half_as_good() {
+    let mut field = Field::of(&["a", "b"]);
+    field.know("a", "eth_call", 1_000, 0, 50);
+    // Weights 1 and 0.95 * 0.5.
+    let share = field.share_of_firsts("b");
+    assert!((share - 32.2).abs() < 1.0, "{share}");
+}

@@ -1,0 +1,342 @@
+//! Breakers refuse, count, and recover.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lasso_layers::attempt::Attempt;
+use lasso_layers::attempt::breaker::{
+    BreakerPolicy, BreakerState, Breakers, CircuitBreaker, CircuitBreakerLayer, Reason, Refusal, Transition,
+};
+use lasso_layers::call::{
+    BoxError, Demotion, Dispatch, ErrorReply, Failure, Filter, Hints, Reply, Subject, TransportKind,
+    UpstreamFailure, Verdict,
+};
+use lasso_layers::catalog::{Category, Live, ProfileSpec, ProviderSpec, Transport};
+use lasso_layers::testing::{attempt, call, chain, live, planned, reply};
+use lasso_layers::wire::{ErrorObject, code};
+use tokio::time::{Instant, advance};
+use tower::Layer;
+use tower_test::mock::{self, Mock};
+
+type Upstream = mock::Handle<Attempt, Reply>;
+
+fn spawn(breakers: Breakers) -> (mock::Spawn<CircuitBreaker<Mock<Attempt, Reply>>>, Upstream) {
+    let (mut service, upstream) =
+        mock::spawn_with(move |inner| CircuitBreakerLayer::new(breakers).layer(inner));
+    assert!(service.poll_ready().is_ready());
+    (service, upstream)
+}
+
+fn breakers() -> Breakers {
+    Breakers::new(BreakerPolicy::default())
+}
+
+fn attempt_on(live: &Live) -> Attempt {
+    attempt(planned(live, call("eth_chainId", "[]"), Duration::from_secs(1)), 0)
+}
+
+fn an_attempt() -> Attempt {
+    attempt_on(&live(chain(&["a"])))
+}
+
+fn answered(category: Category) -> Failure {
+    Failure::Upstream(Box::new(UpstreamFailure {
+        error: ErrorObject::new(code::SERVER_ERROR, "no"),
+        category,
+        retry_after: None,
+        transport: Transport::Http,
+    }))
+}
+
+/// Sends one attempt through and has the upstream answer like this.
+async fn exchange(
+    service: &mut mock::Spawn<CircuitBreaker<Mock<Attempt, Reply>>>,
+    upstream: &mut Upstream,
+    attempt: Attempt,
+    outcome: Result<Reply, Failure>,
+) -> Result<Reply, Failure> {
+    assert!(service.poll_ready().is_ready());
+    let answer = service.call(attempt);
+    let (_, send) = upstream.next_request().await.expect("the attempt is let through");
+    match outcome {
+        Ok(reply) => send.send_response(reply),
+        Err(failure) => send.send_error(BoxError::from(failure)),
+    }
+    answer.await
+}
+
+/// Opens the breaker of an attempt's channel by failing on it.
+fn open(breakers: &Breakers, attempt: &Attempt) {
+    for _ in 0..5 {
+        let permit = breakers.admit(attempt.channel(), Instant::now()).unwrap();
+        permit.failure(attempt.channel(), &answered(Category::ServerError), Instant::now());
+    }
+    assert_eq!(breakers.status(attempt.key(), Instant::now()).state, BreakerState::Open);
+}
+
+fn verdict(breakers: &Breakers, attempt: &Attempt) -> Verdict {
+    breakers.check(&Subject {
+        call: attempt.call(),
+        plan: attempt.plan(),
+        hints: &Hints::default(),
+        provider: attempt.provider(),
+        channel: attempt.channel(),
+        now: Instant::now(),
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn case_47_two_timeouts_open_and_the_third_attempt_is_not_sent() {
+    let breakers = breakers();
+    let (mut service, mut upstream) = spawn(breakers);
+    let attempt = an_attempt();
+    for _ in 0..2 {
+        let timeout = Failure::transport(TransportKind::Timeout, Dispatch::Unknown, Transport::Http);
+        let failure = exchange(&mut service, &mut upstream, attempt.clone(), Err(timeout)).await.unwrap_err();
+        assert_eq!(failure.category(), Category::Timeout);
+    }
+    let refused = service.call(attempt.clone()).await.unwrap_err();
+    assert_eq!(refused.category(), Category::CircuitOpen);
+    assert_eq!(refused.dispatch(), Dispatch::NotSent);
+    assert_eq!(refused.error().code, code::SERVER_ERROR);
+    let wait = refused.retry_after().unwrap();
+    assert!(Duration::from_secs(60) < wait && wait <= Duration::from_secs(63), "{wait:?}");
+    let status = breakers.status(attempt.key(), Instant::now());
+    assert_eq!((status.state, status.failures, status.openings), (BreakerState::Open, 2, 1));
+    assert_eq!(status.remaining, Some(wait));
+    let error = status.last_error.unwrap();
+    assert_eq!(
+        (error.category, error.code, &*error.message),
+        (Category::Timeout, code::TIMEOUT, "Request timeout")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn case_47_three_refused_connections_open() {
+    let breakers = breakers();
+    let (mut service, mut upstream) = spawn(breakers);
+    let attempt = an_attempt();
+    for _ in 0..3 {
+        let refused = Failure::transport(TransportKind::Connect, Dispatch::NotSent, Transport::Http);
+        let _ = exchange(&mut service, &mut upstream, attempt.clone(), Err(refused)).await;
+    }
+    assert_eq!(breakers.status(attempt.key(), Instant::now()).state, BreakerState::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cases_49_and_50_limits_reverts_and_our_own_refusals_do_not_count() {
+    let breakers = breakers();
+    let (mut service, mut upstream) = spawn(breakers);
+    let attempt = an_attempt();
+    let _ =
+        exchange(&mut service, &mut upstream, attempt.clone(), Err(answered(Category::ServerError))).await;
+    for _ in 0..10 {
+        for outcome in [
+            Err(answered(Category::RateLimit)),
+            Ok(Reply::Error(Box::new(ErrorReply {
+                error: ErrorObject::new(3, "execution reverted"),
+                category: Category::ExecutionRevert,
+            }))),
+            Err(answered(Category::CapabilityViolation)),
+            Err(Failure::transport(TransportKind::Capacity, Dispatch::NotSent, Transport::Http)),
+            // A refusal by this process says nothing about the provider, whatever it is called.
+            Err(Failure::rejected(Category::InternalError, ErrorObject::new(code::INTERNAL_ERROR, "no"))),
+        ] {
+            let _ = exchange(&mut service, &mut upstream, attempt.clone(), outcome).await;
+        }
+    }
+    let status = breakers.status(attempt.key(), Instant::now());
+    assert_eq!((status.state, status.failures), (BreakerState::Closed, 1));
+    let _ = exchange(&mut service, &mut upstream, attempt.clone(), Ok(reply("1"))).await;
+    assert_eq!(breakers.status(attempt.key(), Instant::now()).failures, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn case_51_recovery_by_traffic() {
+    let breakers = breakers();
+    let (mut service, mut upstream) = spawn(breakers);
+    let attempt = an_attempt();
+    open(&breakers, &attempt);
+    advance(Duration::from_secs(64)).await;
+    assert_eq!(breakers.status(attempt.key(), Instant::now()).state, BreakerState::HalfOpen);
+    for after in [BreakerState::HalfOpen, BreakerState::Closed] {
+        assert!(exchange(&mut service, &mut upstream, attempt.clone(), Ok(reply("1"))).await.is_ok());
+        assert_eq!(breakers.status(attempt.key(), Instant::now()).state, after);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn case_53_half_open_refuses_the_fourth_at_a_time() {
+    let breakers = breakers();
+    let (mut service, mut upstream) = spawn(breakers);
+    let attempt = an_attempt();
+    open(&breakers, &attempt);
+    advance(Duration::from_secs(64)).await;
+    let mut in_flight = Vec::new();
+    for _ in 0..3 {
+        assert!(service.poll_ready().is_ready());
+        let answer = service.call(attempt.clone());
+        in_flight.push((answer, upstream.next_request().await.unwrap()));
+    }
+    let refused = service.call(attempt.clone()).await.unwrap_err();
+    assert_eq!(refused.category(), Category::HalfOpenBusy);
+    assert_eq!(breakers.status(attempt.key(), Instant::now()).in_flight, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn case_10_half_open_slot_returns_when_the_call_is_dropped() {
+    let breakers = breakers();
+    let (mut service, mut upstream) = spawn(breakers);
+    let attempt = an_attempt();
+    open(&breakers, &attempt);
+    advance(Duration::from_secs(64)).await;
+    let before = breakers.status(attempt.key(), Instant::now());
+    let answer = service.call(attempt.clone());
+    let _sent = upstream.next_request().await.unwrap();
+    assert_eq!(breakers.status(attempt.key(), Instant::now()).in_flight, 1);
+    drop(answer);
+    let after = breakers.status(attempt.key(), Instant::now());
+    assert_eq!((after.state, after.in_flight, after.successes), (BreakerState::HalfOpen, 0, 0));
+    assert_eq!((after.failures, after.openings), (before.failures, before.openings));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_from_before_the_breaker_opened_changes_nothing() {
+    let breakers = breakers();
+    let (mut service, mut upstream) = spawn(breakers);
+    let attempt = an_attempt();
+    let slow = service.call(attempt.clone());
+    let (_, send) = upstream.next_request().await.unwrap();
+    open(&breakers, &attempt);
+    breakers.probe_succeeded(attempt.channel(), Instant::now());
+    assert_eq!(breakers.status(attempt.key(), Instant::now()).successes, 1);
+    send.send_response(reply("1"));
+    assert!(slow.await.is_ok());
+    let status = breakers.status(attempt.key(), Instant::now());
+    assert_eq!((status.state, status.successes), (BreakerState::HalfOpen, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_probes_open_the_breaker_of_an_idle_channel() {
+    let breakers = breakers();
+    let attempt = an_attempt();
+    for category in [Category::RateLimit, Category::RateLimit, Category::Timeout, Category::Timeout] {
+        assert_eq!(breakers.status(attempt.key(), Instant::now()).state, BreakerState::Closed);
+        breakers.probe_failed(attempt.channel(), &answered(category), Instant::now());
+    }
+    assert_eq!(breakers.status(attempt.key(), Instant::now()).state, BreakerState::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn case_58_a_breaker_closed_by_hand_lets_the_next_one_through() {
+    let breakers = breakers();
+    let attempt = an_attempt();
+    breakers.open(attempt.channel(), Instant::now());
+    assert!(matches!(breakers.admit(attempt.channel(), Instant::now()), Err(Refusal::Open { .. })));
+    breakers.close(attempt.channel());
+    assert!(breakers.admit(attempt.channel(), Instant::now()).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_filter_keeps_demotes_and_excludes() {
+    let breakers = breakers();
+    let attempt = an_attempt();
+    assert_eq!(verdict(&breakers, &attempt), Verdict::Keep);
+    open(&breakers, &attempt);
+    let remaining = breakers.status(attempt.key(), Instant::now()).remaining;
+    assert!(remaining.is_some());
+    assert_eq!(
+        verdict(&breakers, &attempt),
+        Verdict::Exclude { reason: "circuit_open", retry_after: remaining }
+    );
+    // No call and no timer was needed for this.
+    advance(remaining.unwrap()).await;
+    assert_eq!(verdict(&breakers, &attempt), Verdict::Demote(Demotion::HALF_OPEN));
+    let _permit = breakers.admit(attempt.channel(), Instant::now()).unwrap();
+    assert_eq!(verdict(&breakers, &attempt), Verdict::Demote(Demotion::HALF_OPEN));
+}
+
+#[tokio::test(start_paused = true)]
+async fn case_54_transports_have_breakers_of_their_own() {
+    let mut provider = ProviderSpec::http("a", "http://a.example");
+    provider.ws_url = Some("ws://a.example".to_owned());
+    let live = live(chain(&[]).provider(provider));
+    let breakers = breakers();
+    let http = attempt_on(&live);
+    let ws = attempt(planned(&live, call("eth_chainId", "[]"), Duration::from_secs(1)), 1);
+    assert_eq!((http.transport(), ws.transport()), (Transport::Http, Transport::Ws));
+    open(&breakers, &http);
+    assert_eq!(breakers.status(ws.key(), Instant::now()).state, BreakerState::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn case_55_profiles_share_the_breaker_of_an_upstream() {
+    let profiles = ["default", "other"].map(|slug| ProfileSpec::new(slug).chain(chain(&["a"])));
+    let live = Live::new(profiles.into()).unwrap();
+    let breakers = breakers();
+    let here = attempt_on(&live);
+    let mut there = call("eth_chainId", "[]");
+    there.route.profile = "other".into();
+    let there = attempt(planned(&live, there, Duration::from_secs(1)), 0);
+    assert_ne!(here.provider().key, there.provider().key);
+    open(&breakers, &here);
+    assert!(matches!(verdict(&breakers, &there), Verdict::Exclude { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_observer_hears_every_change_of_state() {
+    let breakers = breakers();
+    let heard = Arc::new(Mutex::new(Vec::<Transition>::new()));
+    let sink = heard.clone();
+    breakers.observe(move |channel, transition| {
+        assert_eq!(channel.transport, Transport::Http);
+        sink.lock().unwrap().push(transition.clone());
+    });
+    let attempt = an_attempt();
+    let channel = attempt.channel();
+    open(&breakers, &attempt);
+    advance(Duration::from_secs(64)).await;
+    let permit = breakers.admit(channel, Instant::now()).unwrap();
+    permit.failure(channel, &answered(Category::NetworkError), Instant::now());
+    breakers.probe_succeeded(channel, Instant::now());
+    breakers.probe_succeeded(channel, Instant::now());
+    let heard = heard.lock().unwrap();
+    let seen: Vec<_> = heard.iter().map(|change| (change.from, change.to, change.reason)).collect();
+    assert_eq!(
+        seen,
+        [
+            (BreakerState::Closed, BreakerState::Open, Reason::FailureThresholdExceeded),
+            (BreakerState::Open, BreakerState::HalfOpen, Reason::AttemptRecovery),
+            (BreakerState::HalfOpen, BreakerState::Open, Reason::ReopenDueToFailure),
+            (BreakerState::Open, BreakerState::HalfOpen, Reason::RecoveryAttempt),
+            (BreakerState::HalfOpen, BreakerState::Closed, Reason::Recovered),
+        ]
+    );
+    let opened = &heard[2];
+    assert_eq!(opened.error.as_deref().map(|error| error.category), Some(Category::NetworkError));
+    assert_eq!(opened.openings, 2);
+    assert!(opened.recovery_timeout.unwrap() > Duration::from_secs(120));
+}
+
+#[test]
+fn many_threads_agree_on_one_word() {
+    const THREADS: usize = 8;
+    let breakers = breakers();
+    let attempt = an_attempt();
+    open(&breakers, &attempt);
+    breakers.probe_succeeded(attempt.channel(), Instant::now());
+    // Each thread takes and gives back slots; there are never more than three, and none is lost.
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for _ in 0..2_000 {
+                    let permit = breakers.admit(attempt.channel(), Instant::now());
+                    assert!(breakers.status(attempt.key(), Instant::now()).in_flight <= 3);
+                    drop(permit);
+                }
+            });
+        }
+    });
+    let status = breakers.status(attempt.key(), Instant::now());
+    assert_eq!((status.state, status.in_flight, status.successes), (BreakerState::HalfOpen, 0, 1));
+}

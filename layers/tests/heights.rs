@@ -1,0 +1,139 @@
+//! Nodes that are behind are ruled out or go later.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lasso_layers::call::candidate::CandidateLayer;
+use lasso_layers::call::{Call, Candidate, Demotion, Failure, Stage};
+use lasso_layers::catalog::{ChainSpec, Live, ProfileSpec};
+use lasso_layers::state::heights::{Heights, Observation, Source};
+use lasso_layers::testing::{call, chain, live, planned, reply};
+use tokio::time::{Instant, advance};
+use tower::{Layer, ServiceExt, service_fn};
+
+struct Chain {
+    live: Live,
+    heights: Heights,
+}
+
+impl Chain {
+    fn new(spec: ChainSpec) -> Self {
+        Self { live: live(spec), heights: Heights::new() }
+    }
+
+    /// Notes what each provider reports now, in their order; `None` reports nothing.
+    fn report(&self, heights: impl IntoIterator<Item = Option<u64>>) {
+        let snapshot = self.live.snapshot();
+        // Profiles are sorted by slug; the last one has every provider.
+        let chain = &snapshot.profiles().last().unwrap().chains()[0];
+        for (provider, height) in chain.providers.iter().zip(heights) {
+            let Some(height) = height else { continue };
+            let instance = provider.http.as_ref().unwrap().instance;
+            let observation = Observation { height, at: Instant::now(), source: Source::Http };
+            self.heights.record(chain.chain_id, instance, observation);
+        }
+    }
+
+    /// The candidates of a call, as the layer inside gets them.
+    async fn candidates(&self, method: &str, params: &str) -> Vec<Candidate> {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sink = seen.clone();
+        let inner = service_fn(move |mut call: Call| {
+            *sink.lock().unwrap() = call.shortlist.take().unwrap();
+            std::future::ready(Ok::<_, Failure>(reply("1")))
+        });
+        let layer = CandidateLayer::new().filter(Stage::Lag, self.heights).heads(self.heights);
+        let call = planned(&self.live, call(method, params), Duration::from_secs(1));
+        layer.layer(inner).oneshot(call).await.unwrap();
+        seen.lock().unwrap().clone()
+    }
+
+    async fn exclusions(&self, method: &str, params: &str) -> Vec<Option<&'static str>> {
+        self.candidates(method, params).await.iter().map(|candidate| candidate.excluded).collect()
+    }
+}
+
+fn with_max_lag(mut spec: ChainSpec, max: u64) -> ChainSpec {
+    spec.max_lag_blocks = Some(max);
+    spec
+}
+
+#[tokio::test(start_paused = true)]
+async fn case_30_two_behind_is_too_far_at_one_and_unknown_is_kept() {
+    let chain = Chain::new(with_max_lag(chain(&["a", "b", "c", "d"]), 1));
+    chain.report([Some(100), Some(98), None, Some(99)]);
+    assert_eq!(chain.exclusions("eth_chainId", "[]").await, [None, Some("lagging"), None, None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn case_30_a_node_is_judged_by_where_it_should_be_by_now() {
+    let mut spec = with_max_lag(chain(&["a", "b"]), 5);
+    spec.block_time = Some(Duration::from_millis(250));
+    let chain = Chain::new(spec);
+    chain.report([None, Some(421_535_503)]);
+    advance(Duration::from_secs(2)).await;
+    chain.report([Some(421_535_511), None]);
+    assert_eq!(chain.exclusions("eth_chainId", "[]").await, [None, None]);
+    // The same height, reported just now, is eight blocks behind.
+    chain.report([Some(421_535_511), Some(421_535_503)]);
+    assert_eq!(chain.exclusions("eth_chainId", "[]").await, [None, Some("lagging")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_largest_lag_allowed_is_allowed() {
+    let chain = Chain::new(with_max_lag(chain(&["a", "b"]), 8));
+    chain.report([Some(108), Some(100)]);
+    assert_eq!(chain.exclusions("eth_chainId", "[]").await, [None, None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn case_31_all_may_be_too_far_behind_nodes_of_other_profiles() {
+    let own = chain(&["a", "b", "c"]);
+    let shared = chain(&["a", "b", "c", "x", "y"]);
+    let profiles =
+        vec![ProfileSpec::new("default").chain(with_max_lag(own, 1)), ProfileSpec::new("z").chain(shared)];
+    let chain = Chain { live: Live::new(profiles).unwrap(), heights: Heights::new() };
+    // Of four nodes one alone cannot rule all others out.
+    chain.report([Some(90), Some(90), Some(90), Some(100)]);
+    assert_eq!(chain.exclusions("eth_chainId", "[]").await, [None; 3]);
+    chain.report([None, None, None, None, Some(100)]);
+    assert_eq!(chain.exclusions("eth_chainId", "[]").await, [Some("lagging"); 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn case_34_without_a_limit_any_lag_is_fine() {
+    let chain = Chain::new(chain(&["a", "b"]));
+    chain.report([Some(20_000), Some(10_000)]);
+    assert_eq!(chain.exclusions("eth_chainId", "[]").await, [None, None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_without_the_requested_block_goes_later() {
+    let chain = Chain::new(chain(&["a", "b", "c"]));
+    chain.report([Some(99), Some(100), None]);
+    let demotions = |candidates: Vec<Candidate>| -> Vec<_> {
+        candidates.iter().map(|candidate| candidate.demotion).collect()
+    };
+    let wanted = chain.candidates("eth_getBlockByNumber", r#"["0x64",false]"#).await;
+    assert_eq!(demotions(wanted), [Demotion::BEHIND, Demotion::NONE, Demotion::NONE]);
+    let latest = chain.candidates("eth_getBlockByNumber", r#"["latest",false]"#).await;
+    assert_eq!(demotions(latest), [Demotion::NONE; 3]);
+    // A block later by the clock, it should have it.
+    advance(Duration::from_secs(12)).await;
+    let wanted = chain.candidates("eth_getBlockByNumber", r#"["0x64",false]"#).await;
+    assert_eq!(demotions(wanted), [Demotion::NONE; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cases_28_and_29_old_state_is_measured_from_the_consensus() {
+    let mut spec = chain(&["a", "b"]);
+    spec.providers[1].archival = false;
+    let chain = Chain::new(spec);
+    let not_archival = [None, Some("not_archival")];
+    // Nothing is known: the node may be asked for old state.
+    assert_eq!(chain.exclusions("eth_getBalance", r#"["0xab","0x368"]"#).await, not_archival);
+    chain.report([Some(1000), Some(1000)]);
+    assert_eq!(chain.exclusions("eth_getBalance", r#"["0xab","0x368"]"#).await, [None, None]);
+    assert_eq!(chain.exclusions("eth_getBalance", r#"["0xab","0x367"]"#).await, not_archival);
+    assert_eq!(chain.exclusions("eth_getBalance", r#"["0xab"]"#).await, [None, None]);
+}

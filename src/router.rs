@@ -1,0 +1,72 @@
+//! The router put together, apart from command line, files and signals.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use lasso_layers::call::{Call, Failure, Reply};
+use lasso_layers::catalog::Live;
+use lasso_layers::edge::ingress::Ingress;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tower::util::BoxCloneSyncService;
+
+use crate::config::Settings;
+use crate::runtime::Runtime;
+use crate::server::{self, Api, ServerPolicy};
+use crate::tasks::sweep_limits;
+use crate::upstream::HttpUpstream;
+use crate::{policies, stack};
+
+/// How often idle clients are forgotten.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// Every store, the stack over them, and what serves it.
+///
+/// The stores can be looked at and changed through [`runtime`](Self::runtime) while it serves.
+pub struct Router {
+    runtime: Runtime,
+    ingress: Ingress<BoxCloneSyncService<Call, Reply, Failure>>,
+    policy: ServerPolicy,
+}
+
+impl Router {
+    /// Puts a router together for a catalogue.
+    ///
+    /// # Errors
+    ///
+    /// If the system's certificate store cannot be read.
+    pub fn new(live: Live, settings: &Settings) -> io::Result<Self> {
+        let runtime = Runtime::new(live, settings);
+        let upstream = HttpUpstream::new(policies::upstream_http(settings))?;
+        let ingress = Ingress::new(stack::stack(&runtime, settings, upstream))
+            .policy(policies::ingress(settings))
+            .budget(runtime.budget.clone());
+        Ok(Self { runtime, ingress, policy: policies::server(settings) })
+    }
+
+    /// The stores.
+    #[must_use]
+    pub const fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Serves until `ended` resolves and the requests in flight are answered, or cut off at the drain limit.
+    /// Dropping the future ends everything at once.
+    pub async fn serve(self, listener: TcpListener, ended: impl Future<Output = ()>) {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(sweep_limits(self.runtime.limits.clone(), SWEEP));
+        let api = Api { live: self.runtime.live.clone(), started: Instant::now() };
+        let cut = server::serve(listener, self.ingress, api, self.policy, ended).await;
+        if cut > 0 {
+            tracing::warn!(event = "lasso.drain_limit", connections = cut, "connections were cut off");
+        }
+    }
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router").field("runtime", &self.runtime).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,103 @@
+//! Which part answers which path.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::future::Either;
+use http::header::{CONTENT_LENGTH, LOCATION};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use lasso_layers::call::{Call, Failure, Reply};
+use lasso_layers::edge::ingress::{
+    Ingress, RequestId, ResponseBody, ResponseFuture, empty_response, json_response,
+};
+use tower::Service;
+
+use super::Api;
+use super::heads::Heads;
+
+/// Everything that is served.
+#[derive(Clone)]
+pub(super) struct Site<S> {
+    ingress: Ingress<S>,
+    api: Arc<Api>,
+}
+
+impl<S: Clone> Site<S> {
+    pub(super) fn new(ingress: Ingress<S>, api: Api) -> Self {
+        Self { ingress, api: Arc::new(api) }
+    }
+
+    pub(super) fn for_peer(&self, peer: SocketAddr) -> Self {
+        Self { ingress: self.ingress.clone().peer(peer), api: self.api.clone() }
+    }
+}
+
+impl<S> Site<S> {
+    /// What is answered here and not by the ingress.
+    fn page<B>(&self, request: &Request<B>) -> Option<Response<ResponseBody>> {
+        let is_head = request.method() == Method::HEAD;
+        if !is_head && request.method() != Method::GET {
+            return None;
+        }
+        let id = || RequestId::of(request.headers());
+        let mut response = match request.uri().path() {
+            "/" => {
+                let mut response = empty_response(StatusCode::FOUND, &id());
+                response.headers_mut().insert(LOCATION, HeaderValue::from_static("/dashboard"));
+                response
+            }
+            "/api/health" => json_response(StatusCode::OK, &id(), self.api.health()),
+            "/api/chains" => json_response(StatusCode::OK, &id(), self.api.chains()),
+            _ => return None,
+        };
+        if is_head {
+            let length = response.body().size_hint().lower();
+            *response.body_mut() = ResponseBody::empty();
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        Some(response)
+    }
+}
+
+/// The site as one connection sees it.
+pub(super) struct Visit<S> {
+    site: Site<S>,
+    heads: Arc<Heads>,
+    /// How many requests came before. Requests of an HTTP/1 connection come one after the other, so a relaxed
+    /// count is enough.
+    requests: AtomicU64,
+}
+
+impl<S> Visit<S> {
+    pub(super) const fn new(site: Site<S>, heads: Arc<Heads>) -> Self {
+        Self { site, heads, requests: AtomicU64::new(0) }
+    }
+}
+
+impl<S> hyper::service::Service<Request<Incoming>> for Visit<S>
+where
+    S: Service<Call, Response = Reply> + Clone + Send + 'static,
+    S::Error: Into<Failure> + Send,
+    S::Future: Send,
+{
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = Either<Ready<Result<Response<ResponseBody>, Infallible>>, ResponseFuture>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let ordinal = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.heads.is_ambiguous(ordinal) {
+            // hyper took the length out; the ingress is to see that there was one.
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        match self.site.page(&request) {
+            Some(response) => Either::Left(ready(Ok(response))),
+            None => Either::Right(self.site.ingress.handle(request)),
+        }
+    }
+}

@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Environment, Located, Settings};
-use crate::demo::Demo;
 use crate::{config, run};
 
 /// Ethereum JSON-RPC router: one URL, many providers.
@@ -93,11 +92,13 @@ fn demo(listen: &Listen) -> Result<(), Refusal> {
 
 fn check(files: &Files) -> ExitCode {
     match environment() {
-        Ok(environment) => match config::check(&files.profiles, &files.config, &environment, &mut io::stdout()) {
-            Ok(code) => ExitCode::from(code),
-            // Nobody is left to read the answer.
-            Err(_) => ExitCode::FAILURE,
-        },
+        Ok(environment) => {
+            match config::check(&files.profiles, &files.config, &environment, &mut io::stdout()) {
+                Ok(code) => ExitCode::from(code),
+                // Nobody is left to read the answer.
+                Err(_) => ExitCode::FAILURE,
+            }
+        }
         Err(refusal) => finish(Err(refusal)),
     }
 }

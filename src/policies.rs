@@ -58,7 +58,8 @@ pub(crate) fn breaker(settings: &Settings) -> BreakerPolicy {
     let thresholds = breaker.category_thresholds.iter();
     BreakerPolicy {
         failure_threshold: breaker.failure_threshold,
-        category_thresholds: thresholds.fold(CategoryThresholds::NONE, |all, (category, threshold)| all.with(category, threshold)),
+        category_thresholds: thresholds
+            .fold(CategoryThresholds::NONE, |all, (category, threshold)| all.with(category, threshold)),
         success_threshold: breaker.success_threshold,
         recovery_timeout: breaker.recovery_timeout,
         max_recovery_timeout: breaker.max_recovery_timeout,
@@ -121,5 +122,9 @@ pub(crate) fn ingress(settings: &Settings) -> IngressPolicy {
 }
 
 pub(crate) fn reload(settings: &Settings) -> ReloadPolicy {
-    ReloadPolicy { watch: settings.reload.watch, debounce: settings.reload.debounce, ..ReloadPolicy::default() }
+    ReloadPolicy {
+        watch: settings.reload.watch,
+        debounce: settings.reload.debounce,
+        ..ReloadPolicy::default()
+    }
 }

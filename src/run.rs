@@ -62,7 +62,10 @@ pub fn demo(settings: &Settings) -> Result<(), Error> {
     })
 }
 
-fn start(settings: &Settings, serve: impl AsyncFnOnce(TcpListener) -> Result<(), Error>) -> Result<(), Error> {
+fn start(
+    settings: &Settings,
+    serve: impl AsyncFnOnce(TcpListener) -> Result<(), Error>,
+) -> Result<(), Error> {
     let _log = telemetry::init(&settings.log).map_err(|error| Error::Log(error.into()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::System)?;
     runtime.block_on(async {

@@ -25,19 +25,23 @@ use crate::upstream::HttpUpstream;
 /// Composes every layer around an upstream client. There is one stack in the process; it is boxed once, here, where
 /// the servers take it over.
 #[must_use]
-pub fn stack(runtime: &Runtime, settings: &Settings, upstream: HttpUpstream) -> BoxCloneSyncService<Call, Reply, Failure> {
+pub fn stack(
+    runtime: &Runtime,
+    settings: &Settings,
+    upstream: HttpUpstream,
+) -> BoxCloneSyncService<Call, Reply, Failure> {
     let candidates = CandidateLayer::new()
         .filter(Stage::Liveness, live_transport)
-        .filter(Stage::Circuit, runtime.breakers.clone())
-        .filter(Stage::RateLimit, runtime.paces.clone())
-        .filter(Stage::Lag, runtime.heights.clone())
-        .heads(runtime.heights.clone());
+        .filter(Stage::Circuit, runtime.breakers)
+        .filter(Stage::RateLimit, runtime.paces)
+        .filter(Stage::Lag, runtime.heights)
+        .heads(runtime.heights);
     let strategies = StrategyLayer::new()
         .tier_order(policies::tier_order(settings))
-        .ranker(Strategy::Fastest, Fastest::new(runtime.benchmarks.clone(), policies::fastest(settings)))
+        .ranker(Strategy::Fastest, Fastest::new(runtime.benchmarks, policies::fastest(settings)))
         .ranker(
             Strategy::LatencyWeighted,
-            LatencyWeighted::new(runtime.benchmarks.clone(), policies::latency_weighted(settings)),
+            LatencyWeighted::new(runtime.benchmarks, policies::latency_weighted(settings)),
         );
     let stack = ServiceBuilder::new()
         // === once for each call ===
@@ -57,11 +61,11 @@ pub fn stack(runtime: &Runtime, settings: &Settings, upstream: HttpUpstream) -> 
         .layer(FailoverLayer::new(policies::failover(settings)))
         // === once for each attempt ===
         // Outermost, so that it hears timeouts, and so that a refusal costs nothing.
-        .layer(CircuitBreakerLayer::new(runtime.breakers.clone()))
+        .layer(CircuitBreakerLayer::new(runtime.breakers))
         // Outside the measuring: our own waiting is not the upstream's latency.
-        .layer(PaceLayer::new(runtime.paces.clone()))
+        .layer(PaceLayer::new(runtime.paces))
         // Outside the timeout: an attempt that was cut off is a recorded bound, not a missing sample.
-        .layer(BenchmarkLayer::new(runtime.benchmarks.clone()))
+        .layer(BenchmarkLayer::new(runtime.benchmarks))
         .layer(TimeoutLayer::new())
         // Innermost: everyone outside sees categories, not codes.
         .layer(ClassifyLayer::new())

@@ -63,14 +63,14 @@ impl Stores {
 
     fn candidates(&self) -> CandidateLayer {
         CandidateLayer::new()
-            .filter(Stage::Circuit, self.breakers.clone())
-            .filter(Stage::RateLimit, self.paces.clone())
-            .filter(Stage::Lag, self.heights.clone())
-            .heads(self.heights.clone())
+            .filter(Stage::Circuit, self.breakers)
+            .filter(Stage::RateLimit, self.paces)
+            .filter(Stage::Lag, self.heights)
+            .heads(self.heights)
     }
 
     fn strategies(&self) -> StrategyLayer {
-        let fastest = Fastest::new(self.benchmarks.clone(), FastestPolicy::default());
+        let fastest = Fastest::new(self.benchmarks, FastestPolicy::default());
         StrategyLayer::new().ranker(Strategy::Fastest, fastest)
     }
 }
@@ -104,9 +104,9 @@ fn complete(bencher: Bencher<'_, '_>, providers: usize) {
         .layer(stores.candidates())
         .layer(stores.strategies())
         .layer(FailoverLayer::new(FailoverPolicy::default()))
-        .layer(CircuitBreakerLayer::new(stores.breakers.clone()))
-        .layer(PaceLayer::new(stores.paces.clone()))
-        .layer(BenchmarkLayer::new(stores.benchmarks.clone()))
+        .layer(CircuitBreakerLayer::new(stores.breakers))
+        .layer(PaceLayer::new(stores.paces))
+        .layer(BenchmarkLayer::new(stores.benchmarks))
         .layer(TimeoutLayer::new())
         .layer(ClassifyLayer::new())
         .service(service_fn(|_: Attempt| ready(Ok::<_, Failure>(testing::reply("\"0x1\"")))));
@@ -134,7 +134,7 @@ fn select(bencher: Bencher<'_, '_>, providers: usize, strategy: Strategy) {
     let stores = Stores::new(providers);
     let policy = ProfilePolicy { default_strategy: strategy, ..ProfilePolicy::default() };
     let mut planning = ServiceBuilder::new()
-        .layer(ProfileLayer::new(stores.live.clone(), policy.clone()))
+        .layer(ProfileLayer::new(stores.live.clone(), policy))
         .service(service_fn(|_: Call| ready(Ok::<_, Failure>(testing::reply("1")))));
     let mut selecting = ServiceBuilder::new()
         .layer(stores.candidates())
@@ -153,7 +153,7 @@ fn select(bencher: Bencher<'_, '_>, providers: usize, strategy: Strategy) {
 fn breaker_check(bencher: Bencher<'_, '_>) {
     let stores = Stores::new(1);
     let call = testing::planned(&stores.live, call(), Duration::from_secs(10));
-    let key = testing::attempt(call, 0).key();
+    let attempt = testing::attempt(call, 0);
     let now = Instant::now();
-    bencher.bench_local(|| stores.breakers.admit(black_box(key), now));
+    bencher.bench_local(|| stores.breakers.admit(black_box(attempt.channel()), now).is_ok());
 }

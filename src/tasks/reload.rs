@@ -7,7 +7,7 @@ use lasso_layers::catalog::Live;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, sleep_until, Instant};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::config::{self, Environment, Located};
 
@@ -50,7 +50,11 @@ impl Reload {
     /// # Errors
     ///
     /// If the signal cannot be listened for or the folder cannot be watched.
-    pub fn new(live: Live, folder: PathBuf, policy: ReloadPolicy) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    pub fn new(
+        live: Live,
+        folder: PathBuf,
+        policy: ReloadPolicy,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let hangups = signal(SignalKind::hangup())?;
         // One place is enough: a change that finds it taken is part of the same reload.
         let (sender, changes) = mpsc::channel(1);

@@ -10,6 +10,9 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+/// Fields that hold a list as text with commas: events have no lists.
+const LISTS: [&str; 1] = ["routing.candidate_providers"];
+
 /// Writes each event as one JSON object. A field `routing.retries` becomes the member `retries` of the member
 /// `routing`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,7 +80,12 @@ impl Visit for Members {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field.name(), format!("{value:?}").into());
+        let text = format!("{value:?}");
+        if LISTS.contains(&field.name()) {
+            self.put(field.name(), text.split(',').collect());
+        } else {
+            self.put(field.name(), text.into());
+        }
     }
 }
 

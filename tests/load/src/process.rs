@@ -125,6 +125,14 @@ impl Server {
         Ok(fs::write(format!("/proc/{}/clear_refs", self.pid()?), "5")?)
     }
 
+    /// How many files the process may have open.
+    pub(crate) fn open_files(&self) -> Outcome<usize> {
+        let text = fs::read_to_string(format!("/proc/{}/limits", self.pid()?))?;
+        let line =
+            text.lines().find_map(|line| line.strip_prefix("Max open files")).ok_or("no limit on files")?;
+        Ok(line.split_whitespace().next().ok_or("no figure in limits")?.parse()?)
+    }
+
     fn status(&self, key: &str) -> Outcome<u64> {
         let text = fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
         let line = text.lines().find_map(|line| line.strip_prefix(key)).ok_or("no such line in status")?;

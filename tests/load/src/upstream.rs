@@ -12,6 +12,7 @@ pub(crate) const LARGE: usize = 256 * 1024 * 1024;
 /// How long a `debug_traceTransaction` call takes.
 const LATE: Duration = Duration::from_secs(25);
 const HEAD: &[u8] = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"";
+static CHUNK: [u8; 64 * 1024] = [b'a'; 64 * 1024];
 const TAIL: &[u8] = b"\"}";
 
 pub(crate) async fn serve(address: &str) -> Outcome<()> {
@@ -86,11 +87,10 @@ async fn large(stream: &mut TcpStream) -> Outcome<()> {
     let head =
         format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {LARGE}\r\n\r\n");
     stream.write_all(&[head.as_bytes(), HEAD].concat()).await?;
-    let chunk = [b'a'; 64 * 1024];
     let mut left = LARGE - HEAD.len() - TAIL.len();
     while left > 0 {
-        let part = left.min(chunk.len());
-        stream.write_all(&chunk[..part]).await?;
+        let part = left.min(CHUNK.len());
+        stream.write_all(&CHUNK[..part]).await?;
         left -= part;
     }
     Ok(stream.write_all(TAIL).await?)

@@ -49,22 +49,29 @@ test(`no client sees an error while nodes fail in turn under ${RATE} requests a 
     return until(`${id} serves`, () => load.servedBy(id) > before + 20);
   };
 
+  const instances = new Map();
   await t.test('every provider takes part', () => Promise.all(listed.map(({ id }) => serves(id))));
 
   for (const [id, fault] of ROUND) {
     await t.test(`${id} ${fault}`, async () => {
       const node = network.nodes[listed.findIndex((provider) => provider.id === id)];
       const logged = lasso.log.length;
-      const news = (...patterns) =>
-        lasso.log.slice(logged).split('\n').some((line) => patterns.every((pattern) => pattern.test(line)));
+      const news = (event) => lasso.events(logged).find((line) => line.event === event);
 
       await FAULTS[fault].begin(node);
-      const name = new RegExp(`\\b${id}\\b`);
-      await until(`the log tells that the breaker of ${id} opened`, () => news(name, /breaker/i, /open/i));
-      await until(`the log tells of a failover away from ${id}`, () => news(name, /failover|fast_fail/i));
-      await keepLoading(2_500);
-
-      await FAULTS[fault].end(node, state);
+      try {
+        const failover = await until('the log tells of a failover', () => news('lasso.failover.fast_fail'));
+        assert.equal(failover.provider_id, id);
+        const opened = await until('the log tells of a breaker that opened', () => news('lasso.circuit_breaker.open'));
+        // Breakers go by instance: the same one for the same node, another one for another.
+        for (const [provider, instance] of instances) {
+          assert.equal(opened.instance_id === instance, provider === id, `${opened.instance_id} opened for ${id}`);
+        }
+        instances.set(id, opened.instance_id);
+        await keepLoading(2_500);
+      } finally {
+        await FAULTS[fault].end(node, state);
+      }
       await serves(id);
       await keepLoading(1_000);
     });

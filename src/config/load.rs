@@ -130,6 +130,8 @@ impl Set {
         self.problems.iter().filter(|problem| problem.is_error() && problem.file == absence.file).any(
             |error| {
                 match absence.code {
+                    // Already told with what was found.
+                    "invalid_chain_id" => error.code == absence.code && below(&absence.path, &error.path),
                     "provider_without_url" => {
                         let address = |key| error.path == format!("{}.{key}", absence.path);
                         error.path == absence.path || address("url") || address("ws_url")

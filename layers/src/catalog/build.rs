@@ -132,6 +132,7 @@ impl Registry {
                     key,
                     instance,
                     instance_id: SmolStr::from(&instance_id),
+                    known_as: SmolStr::from(&spec.id),
                     chain_id: chain.chain_id,
                     transport,
                     endpoint: Endpoint { uri, headers: headers(spec) },

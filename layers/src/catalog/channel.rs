@@ -80,6 +80,9 @@ pub struct Channel {
     pub instance: InstanceKey,
     /// The instance's public name, `<chain>:<host>:<12 hex digits>`; holds no secret.
     pub instance_id: SmolStr,
+    /// The id of the first provider that names the instance: what people call it in logs. Other profiles may
+    /// call it differently.
+    pub known_as: SmolStr,
     /// EIP-155 id of the chain it serves.
     pub chain_id: u64,
     /// The protocol.

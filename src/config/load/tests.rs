@@ -59,6 +59,7 @@ chains:
     );
     let expected = [
         "profiles/a.yml:1: slug: found `b`; allowed is `a`, the name of the file [slug_mismatch]",
+        "profiles/a.yml:3: warning: chains.x.providers: no provider is configured, so every request for this chain fails [chain_without_providers]",
         "profiles/a.yml:4: chains.x.chain_id: found `7`; allowed is a whole number of at least 1, without quotes [invalid_chain_id]",
         "profiles/broken.yml:2: no valid YAML: while parsing a node, did not find expected node content [invalid_yaml]",
         "profiles/default.yml:4: rps_limit: found `0`; allowed is a whole number from 1 to 4294967295 [invalid_value]",
@@ -143,7 +144,16 @@ fn a_missing_address_is_not_reported_where_its_variable_is() {
         codes("chains: { a: { chain_id: 1, providers: [{ id: p, url: '${NO_SUCH_KEY}' }] } }"),
         ["unresolved_variable"]
     );
-    assert_eq!(codes("chains: { a: { chain_id: x } }"), ["invalid_chain_id"]);
+    assert_eq!(codes("chains: { a: { chain_id: x } }"), ["invalid_chain_id", "chain_without_providers"]);
+}
+
+#[test]
+fn a_chain_without_a_usable_id_is_checked_like_any_other() {
+    let providers = "providers: [{ id: p, url: 'gopher://h.example' }]";
+    assert_eq!(
+        codes(&format!("chains: {{ a: {{ chain_id: x, {providers} }} }}")),
+        ["invalid_chain_id", "invalid_url"]
+    );
 }
 
 #[test]

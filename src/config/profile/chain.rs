@@ -8,7 +8,7 @@ use super::super::field::{Field, Fields};
 use super::super::problem::Report;
 use super::{IGNORED_KEYS, provider};
 
-/// Reads one chain. Without a usable id there is nothing to check further, and `None` is returned.
+/// Reads one chain. One whose id cannot be used has the id 0, so that the rest of it is still checked.
 pub(super) fn read(
     field: &Field<'_>,
     key: &str,
@@ -26,7 +26,7 @@ pub(super) fn read(
         return None;
     };
     let id = chain_id(&mut fields, report);
-    let mut chain = ChainSpec::new(key, id.unwrap_or(1));
+    let mut chain = ChainSpec::new(key, id.unwrap_or(0));
     if let Some(name) = fields.take(&["name"]).and_then(|field| field.text(report)) {
         chain.name = match name.trim() {
             "" => format!("Chain {}", chain.chain_id),
@@ -55,7 +55,7 @@ pub(super) fn read(
             .collect();
     }
     fields.warn_unknown(report, &IGNORED_KEYS);
-    id.map(|_| chain)
+    Some(chain)
 }
 
 fn chain_id(fields: &mut Fields<'_>, report: &mut Report<'_>) -> Option<u64> {

@@ -123,6 +123,7 @@ impl Transition {
             ($level:ident, $name:literal, $message:literal $(, $field:ident = $value:expr)*) => {
                 tracing::$level!(
                     event = $name,
+                    provider_id = channel.known_as.as_str(),
                     instance_id = %channel.instance_id,
                     transport = channel.transport.as_str(),
                     from_state = self.from.as_str(),
@@ -162,6 +163,7 @@ impl Transition {
 pub(super) fn log_failure(channel: &Channel, state: BreakerState, category: Category) {
     tracing::debug!(
         event = "lasso.circuit_breaker.failure",
+        provider_id = channel.known_as.as_str(),
         instance_id = %channel.instance_id,
         transport = channel.transport.as_str(),
         error_category = category.as_str(),

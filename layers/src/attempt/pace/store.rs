@@ -66,6 +66,7 @@ impl Paces {
         if before <= now {
             tracing::info!(
                 event = "lasso.upstream_rate_limit.limited",
+                provider_id = channel.known_as.as_str(),
                 instance_id = %channel.instance_id,
                 transport = channel.transport.as_str(),
                 limited_ms = millis(time),

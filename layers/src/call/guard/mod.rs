@@ -106,7 +106,7 @@ impl GuardPolicy {
         match Rule::of(&call.request.method()) {
             Some(Rule::Blocked { hint }) => return Some(Err(blocked(hint))),
             Some(Rule::StatefulFilter) if !self.allow_stateful_filters => {
-                return Some(Err(blocked(Some(r#"{"hint":"use subscriptions"}"#))));
+                return Some(Err(filters_blocked(&call.request.method())));
             }
             Some(Rule::NeedsWebSocket) if call.origin.transport != Some(Transport::Ws) => {
                 return Some(Err(needs_web_socket(call)));
@@ -127,6 +127,15 @@ impl GuardPolicy {
 fn blocked(data: Option<&'static str>) -> Failure {
     let mut error = ErrorObject::new(code::METHOD_NOT_FOUND, "Method not supported by proxy");
     error.data = data.map(|data| Bytes::from_static(data.as_bytes()));
+    Failure::rejected(Category::MethodNotFound, error)
+}
+
+/// A filter lives inside one node. Client libraries poll for logs instead of using filters where they read that the
+/// method does not exist, in the words that nodes use.
+fn filters_blocked(method: &str) -> Failure {
+    let message = format!("the method {method} does not exist/is not available");
+    let error = ErrorObject::new(code::METHOD_NOT_FOUND, message)
+        .with_data(Bytes::from_static(br#"{"hint":"use subscriptions"}"#));
     Failure::rejected(Category::MethodNotFound, error)
 }
 

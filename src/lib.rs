@@ -1,4 +1,25 @@
-//! The Lasso router.
+//! The Lasso router: everything around the layers of [`lasso_layers`] that opens sockets, reads files or runs tasks.
+//!
+//! # One request, by file
+//!
+//! A client posts `eth_getBalance` to `/rpc/ethereum`.
+//!
+//! 1. [`cli`] read the command line, [`config`] the settings and profiles, and [`run`] put a [`router::Router`]
+//!    together: the stores ([`runtime`]), the layers over them ([`mod@stack`]), and the server.
+//! 2. [`server`] accepts the connection and hands the request to
+//!    [`Ingress`](lasso_layers::edge::ingress::Ingress), which makes a call of it.
+//! 3. The call passes the layers in the order of `stack.rs`, top to bottom; `FailoverLayer` turns it into attempts.
+//! 4. [`upstream`] sends each attempt over a pooled connection and reads the reply.
+//! 5. The reply goes back up the same way, and its bytes into the response.
+//!
+//! Beside the requests run the [`tasks`]: profiles are reloaded, idle clients are forgotten. [`telemetry`] says where
+//! log lines go.
+//!
+//! # For embedders
+//!
+//! [`router::Router`] is the whole thing without command line and signals. [`upstream::HttpUpstream`] is the
+//! connection pool alone, for a stack of one's own. [`sim`] are nodes for tests: they answer like a chain and fail on
+//! demand. `examples/` shows stacks of one's own in servers of one's own.
 
 pub mod cli;
 mod clock;
@@ -14,3 +35,8 @@ pub mod stack;
 pub mod tasks;
 pub mod telemetry;
 pub mod upstream;
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -15,7 +15,7 @@ use tower::util::BoxCloneSyncService;
 use crate::config::Settings;
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy};
-use crate::tasks::sweep_limits;
+use crate::tasks::{keep_timers_near, sweep_limits};
 use crate::upstream::HttpUpstream;
 use crate::{policies, stack};
 
@@ -56,6 +56,7 @@ impl Router {
     /// Dropping the future ends everything at once.
     pub async fn serve(self, listener: TcpListener, ended: impl Future<Output = ()>) {
         let mut tasks = JoinSet::new();
+        tasks.spawn(keep_timers_near());
         tasks.spawn(sweep_limits(self.runtime.limits.clone(), SWEEP));
         let api = Api { live: self.runtime.live.clone(), started: Instant::now() };
         let cut = server::serve(listener, self.ingress, api, self.policy, ended).await;

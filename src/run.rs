@@ -20,7 +20,7 @@ use crate::{policies, telemetry};
 #[non_exhaustive]
 pub enum Error {
     /// The log could not be set up.
-    Log(Box<dyn std::error::Error + Send + Sync>),
+    Log(io::Error),
     /// The address could not be listened on.
     Listen(SocketAddr, io::Error),
     /// Profiles that passed the check were refused all the same.
@@ -66,7 +66,7 @@ fn start(
     settings: &Settings,
     serve: impl AsyncFnOnce(TcpListener) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let _log = telemetry::init(&settings.log).map_err(|error| Error::Log(error.into()))?;
+    let _log = telemetry::init(&settings.log).map_err(Error::Log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::System)?;
     runtime.block_on(async {
         let address = settings.server.listen;

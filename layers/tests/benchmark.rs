@@ -13,7 +13,7 @@ use lasso_layers::call::{
 use lasso_layers::catalog::{Category, Live, MethodId, Transport};
 use lasso_layers::testing::{attempt, call, chain, listed, live, planned, reply};
 use lasso_layers::wire::{ErrorObject, code};
-use tokio::time::{Instant, advance};
+use tokio::time::{Instant, advance, timeout};
 use tower::Layer;
 use tower_test::mock::{self, Mock};
 
@@ -44,6 +44,12 @@ fn answered(category: Category) -> Failure {
     }))
 }
 
+/// The next request that reaches the upstream; fails where none comes.
+async fn sent(upstream: &mut Upstream) -> (Attempt, mock::SendResponse<Reply>) {
+    let request = timeout(Duration::from_secs(1), upstream.next_request());
+    request.await.expect("the attempt is let through").expect("the service is there")
+}
+
 /// One attempt that takes this long and ends like this.
 async fn exchange(
     benchmarks: Benchmarks,
@@ -53,7 +59,7 @@ async fn exchange(
 ) {
     let (mut service, mut upstream) = spawn(benchmarks);
     let answer = service.call(attempt.clone());
-    let (_, send) = upstream.next_request().await.unwrap();
+    let (_, send) = sent(&mut upstream).await;
     advance(took).await;
     match outcome {
         Ok(reply) => send.send_response(reply),
@@ -137,7 +143,7 @@ async fn a_dropped_attempt_is_not_recorded() {
     let attempt = attempt(call_to(&live, "eth_call"), 0);
     let (mut service, mut upstream) = spawn(benchmarks);
     let answer = service.call(attempt.clone());
-    let _sent = upstream.next_request().await.unwrap();
+    let _sent = sent(&mut upstream).await;
     advance(TOOK).await;
     drop(answer);
     assert_eq!(benchmarks.read(series(&attempt)), None);

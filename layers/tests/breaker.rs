@@ -14,7 +14,7 @@ use lasso_layers::call::{
 use lasso_layers::catalog::{Category, Live, ProfileSpec, ProviderSpec, Transport};
 use lasso_layers::testing::{attempt, call, chain, live, planned, reply};
 use lasso_layers::wire::{ErrorObject, code};
-use tokio::time::{Instant, advance};
+use tokio::time::{Instant, advance, timeout};
 use tower::Layer;
 use tower_test::mock::{self, Mock};
 
@@ -48,6 +48,12 @@ fn answered(category: Category) -> Failure {
     }))
 }
 
+/// The next request that reaches the upstream; fails where none comes.
+async fn sent(upstream: &mut Upstream) -> (Attempt, mock::SendResponse<Reply>) {
+    let request = timeout(Duration::from_secs(1), upstream.next_request());
+    request.await.expect("the attempt is let through").expect("the service is there")
+}
+
 /// Sends one attempt through and has the upstream answer like this.
 async fn exchange(
     service: &mut mock::Spawn<CircuitBreaker<Mock<Attempt, Reply>>>,
@@ -57,7 +63,7 @@ async fn exchange(
 ) -> Result<Reply, Failure> {
     assert!(service.poll_ready().is_ready());
     let answer = service.call(attempt);
-    let (_, send) = upstream.next_request().await.expect("the attempt is let through");
+    let (_, send) = sent(upstream).await;
     match outcome {
         Ok(reply) => send.send_response(reply),
         Err(failure) => send.send_error(BoxError::from(failure)),
@@ -91,8 +97,8 @@ async fn case_47_two_timeouts_open_and_the_third_attempt_is_not_sent() {
     let (mut service, mut upstream) = spawn(breakers);
     let attempt = an_attempt();
     for _ in 0..2 {
-        let timeout = Failure::transport(TransportKind::Timeout, Dispatch::Unknown, Transport::Http);
-        let failure = exchange(&mut service, &mut upstream, attempt.clone(), Err(timeout)).await.unwrap_err();
+        let silence = Failure::transport(TransportKind::Timeout, Dispatch::Unknown, Transport::Http);
+        let failure = exchange(&mut service, &mut upstream, attempt.clone(), Err(silence)).await.unwrap_err();
         assert_eq!(failure.category(), Category::Timeout);
     }
     let refused = service.call(attempt.clone()).await.unwrap_err();
@@ -176,7 +182,7 @@ async fn case_53_half_open_refuses_the_fourth_at_a_time() {
     for _ in 0..3 {
         assert!(service.poll_ready().is_ready());
         let answer = service.call(attempt.clone());
-        in_flight.push((answer, upstream.next_request().await.unwrap()));
+        in_flight.push((answer, sent(&mut upstream).await));
     }
     let refused = service.call(attempt.clone()).await.unwrap_err();
     assert_eq!(refused.category(), Category::HalfOpenBusy);
@@ -192,7 +198,7 @@ async fn case_10_half_open_slot_returns_when_the_call_is_dropped() {
     advance(Duration::from_secs(64)).await;
     let before = breakers.status(attempt.key(), Instant::now());
     let answer = service.call(attempt.clone());
-    let _sent = upstream.next_request().await.unwrap();
+    let _sent = sent(&mut upstream).await;
     assert_eq!(breakers.status(attempt.key(), Instant::now()).in_flight, 1);
     drop(answer);
     let after = breakers.status(attempt.key(), Instant::now());
@@ -201,12 +207,29 @@ async fn case_10_half_open_slot_returns_when_the_call_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_permit_gives_back_one_slot() {
+    let breakers = breakers();
+    let attempt = an_attempt();
+    let channel = attempt.channel();
+    open(&breakers, &attempt);
+    advance(Duration::from_secs(64)).await;
+    let [first, second, third] = [(); 3].map(|()| breakers.admit(channel, Instant::now()).unwrap());
+    first.success(channel);
+    let status = breakers.status(attempt.key(), Instant::now());
+    assert_eq!((status.in_flight, status.successes), (2, 1));
+    drop(second);
+    assert_eq!(breakers.status(attempt.key(), Instant::now()).in_flight, 1);
+    drop(third);
+    assert_eq!(breakers.status(attempt.key(), Instant::now()).in_flight, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_outcome_from_before_the_breaker_opened_changes_nothing() {
     let breakers = breakers();
     let (mut service, mut upstream) = spawn(breakers);
     let attempt = an_attempt();
     let slow = service.call(attempt.clone());
-    let (_, send) = upstream.next_request().await.unwrap();
+    let (_, send) = sent(&mut upstream).await;
     open(&breakers, &attempt);
     breakers.probe_succeeded(attempt.channel(), Instant::now());
     assert_eq!(breakers.status(attempt.key(), Instant::now()).successes, 1);

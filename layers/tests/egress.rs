@@ -103,6 +103,9 @@ impl HttpBody for Piped {
 
 // === The client ===
 
+/// No test waits longer for an outcome.
+const LIMIT: Duration = Duration::from_secs(20);
+
 const SMALL: EgressPolicy =
     EgressPolicy { max_buffered: 16, max_held: 4096, max_refusal: 64, stream_idle: Duration::from_secs(30) };
 
@@ -136,7 +139,8 @@ where
             Ok::<_, BoxError>(respond(request, body))
         }
     });
-    Egress::new(client, policy).oneshot(attempt).await
+    let outcome = Egress::new(client, policy).oneshot(attempt);
+    tokio::time::timeout(LIMIT, outcome).await.expect("an outcome in time")
 }
 
 /// The outcome when the upstream answers a request with id 1 with this.

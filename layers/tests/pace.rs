@@ -11,7 +11,7 @@ use lasso_layers::call::{
 use lasso_layers::catalog::{Category, ProviderSpec, Transport};
 use lasso_layers::testing::{attempt, call, chain, listed, live, planned, reply};
 use lasso_layers::wire::{ErrorObject, code};
-use tokio::time::{Instant, advance};
+use tokio::time::{Instant, advance, timeout};
 use tower::Layer;
 use tower_test::mock::{self, Mock};
 
@@ -45,6 +45,12 @@ fn limited(retry_after: Option<Duration>) -> Failure {
     }))
 }
 
+/// The next request that reaches the upstream; fails where none comes.
+async fn sent(upstream: &mut Upstream) -> (Attempt, mock::SendResponse<Reply>) {
+    let request = timeout(Duration::from_secs(1), upstream.next_request());
+    request.await.expect("the attempt is let through").expect("the service is there")
+}
+
 async fn exchange(
     service: &mut Service,
     upstream: &mut Upstream,
@@ -53,7 +59,7 @@ async fn exchange(
 ) {
     assert!(service.poll_ready().is_ready());
     let answer = service.call(attempt.clone());
-    let (_, send) = upstream.next_request().await.expect("the attempt is let through");
+    let (_, send) = sent(upstream).await;
     match outcome {
         Ok(reply) => send.send_response(reply),
         Err(failure) => send.send_error(BoxError::from(failure)),
@@ -142,7 +148,7 @@ async fn a_success_that_began_before_the_limit_proves_nothing() {
     let (mut service, mut upstream) = spawn(paces);
     let attempt = attempt_among(&["a"]);
     let slow = service.call(attempt.clone());
-    let (_, send) = upstream.next_request().await.unwrap();
+    let (_, send) = sent(&mut upstream).await;
     paces.limit(attempt.channel(), None, Instant::now());
     send.send_response(reply("1"));
     assert!(slow.await.is_ok());

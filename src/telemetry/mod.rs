@@ -1,27 +1,28 @@
 //! Where log lines go.
 
 mod json;
+mod sink;
 
 use std::io;
 
-use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::util::SubscriberInitExt;
 
 pub use self::json::NestedJson;
+pub use self::sink::LogGuard;
 use crate::config::settings::{Log, LogFormat, LogLevel};
 
 /// Sends log lines of this level and above to standard output for the rest of the process.
 ///
 /// Lines are written by a thread of their own: a reader that stalls delays no request. Lines that find its
-/// queue full are dropped. The guard writes what is left when it is dropped.
+/// buffer full are dropped and counted. The guard writes what is left when it is dropped.
 ///
 /// # Errors
 ///
-/// If the process has a subscriber already.
-pub fn init(log: &Log) -> Result<WorkerGuard, TryInitError> {
-    let (writer, guard) = tracing_appender::non_blocking(io::stdout());
+/// If the process has a subscriber already, or the system has no thread to give.
+pub fn init(log: &Log) -> io::Result<LogGuard> {
+    let (writer, guard) = sink::start(io::stdout())?;
     let level = level(log.level);
     // Libraries underneath speak up from warnings on: their debug output may name addresses.
     let targets = Targets::new()
@@ -31,8 +32,10 @@ pub fn init(log: &Log) -> Result<WorkerGuard, TryInitError> {
     let registry = tracing_subscriber::registry().with(targets);
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_target(false).with_writer(writer);
     match log.format {
-        LogFormat::Text => registry.with(lines).try_init()?,
-        LogFormat::Json => registry.with(lines.event_format(NestedJson)).try_init()?,
+        LogFormat::Text => registry.with(lines).try_init().map_err(io::Error::other)?,
+        LogFormat::Json => {
+            registry.with(lines.event_format(NestedJson)).try_init().map_err(io::Error::other)?
+        }
     }
     Ok(guard)
 }

@@ -9,7 +9,7 @@ use crate::catalog::Catalog;
 pub struct BatchItem {
     /// What the items share.
     pub batch: Arc<Batch>,
-    /// The position among the items, from 0.
+    /// The position among the items that are calls, from 0.
     pub index: usize,
 }
 

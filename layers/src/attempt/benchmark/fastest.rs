@@ -28,8 +28,9 @@ impl Default for FastestPolicy {
 
 /// The lowest mean latency first, per method and transport.
 ///
-/// A channel that is not known, or no longer, is taken for slower than most that are known; among such, the one that
-/// answered its last probe sooner comes first, and chance decides for the rest, so that all get known in time.
+/// A channel that is not known, or no longer, is taken for slower than most that are known; among such, the
+/// one that answered its last probe sooner comes first, and chance decides for the rest, so that all get
+/// known in time.
 #[derive(Clone, Copy, Debug)]
 pub struct Fastest {
     benchmarks: Benchmarks,

@@ -38,8 +38,9 @@ impl Default for LatencyWeightedPolicy {
 
 /// A random order in which a channel's chance to be first grows with its speed and reliability.
 ///
-/// Each channel draws an exponentially distributed number with its weight as the rate, and the smallest is first: with
-/// weights 2 and 1 the chances are exactly 2 to 1, and the order of the rest follows the same law.
+/// Each channel draws an exponentially distributed number with its weight as the rate, and the smallest is
+/// first: with weights 2 and 1 the chances are exactly 2 to 1, and the order of the rest follows the same
+/// law.
 #[derive(Clone, Copy, Debug)]
 pub struct LatencyWeighted {
     benchmarks: Benchmarks,

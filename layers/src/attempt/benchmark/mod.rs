@@ -1,21 +1,22 @@
 //! Measures how channels do, per method, and ranks them by it.
 //!
-//! **What it does.** Takes the time of every attempt and records one outcome for it: how often a provider succeeds
-//! and how fast it is, for each method and transport.
+//! **What it does.** Takes the time of every attempt and records one outcome for it: how often a provider
+//! succeeds and how fast it is, for each method and transport.
 //!
-//! **When to use it.** With the strategies [`Fastest`] and [`LatencyWeighted`], which rank by these records, and for
-//! a leaderboard.
+//! **When to use it.** With the strategies [`Fastest`] and [`LatencyWeighted`], which rank by these
+//! records, and for a leaderboard.
 //!
-//! **Where it stands.** Outside the timeout, so that a timeout is an outcome, and inside everything that refuses or
-//! waits on our side, so that our own doings are not the upstream's latency.
+//! **Where it stands.** Outside the timeout, so that a timeout is an outcome, and inside everything that
+//! refuses or waits on our side, so that our own doings are not the upstream's latency.
 //!
-//! **Policy.** None for recording; each strategy has its own. Records are kept per provider of a profile: profiles
-//! that share an upstream may have different contracts with it.
+//! **Policy.** None for recording; each strategy has its own. Records are kept per provider of a profile:
+//! profiles that share an upstream may have different contracts with it.
 //!
-//! **What it counts.** A result is a success with its latency: the time until the reply began, streaming to the client
-//! not included. A failure counts where its category
-//! [says so](crate::catalog::Category::counts_in_benchmarks). Errors that are answers, rate limits and refusals of this
-//! process count nothing. The time spent is written into the call's journal for every attempt that went upstream.
+//! **What it counts.** A result is a success with its latency: the time until the reply began, streaming to
+//! the client not included. A failure counts where its category [says
+//! so](crate::catalog::Category::counts_in_benchmarks). Errors that are answers, rate limits and refusals
+//! of this process count nothing. The time spent is written into the call's journal for every attempt that
+//! went upstream.
 //!
 //! **Cancel safety.** An attempt that is dropped is not recorded.
 //!

@@ -75,8 +75,8 @@ where
     }
 }
 
-/// Whether the provider had a part in the outcome. It had one in a connection that it did not take, although nothing
-/// was sent.
+/// Whether the provider had a part in the outcome. It had one in a connection that it did not take,
+/// although nothing was sent.
 fn went_upstream(result: &Result<Reply, Failure>) -> bool {
     match result {
         Ok(_) => true,

@@ -210,15 +210,16 @@ impl Summary {
         }
     }
 
-    /// The mean latency of the successes; nothing if there were none, so that a provider that only fails does not look
-    /// fast.
+    /// The mean latency of the successes; nothing if there were none, so that a provider that only fails
+    /// does not look fast.
     #[must_use]
     pub fn mean_latency(&self) -> Option<Duration> {
         let nanos = u64::try_from(self.total_latency.as_nanos()).unwrap_or(u64::MAX);
         nanos.checked_div(self.successes).map(Duration::from_nanos)
     }
 
-    /// How good the provider is, for a leaderboard: reliable, fast and much used are better. Zero without a success.
+    /// How good the provider is, for a leaderboard: reliable, fast and much used are better. Zero without a
+    /// success.
     #[must_use]
     pub fn score(&self) -> f64 {
         let Some(mean) = self.mean_latency() else { return 0.0 };

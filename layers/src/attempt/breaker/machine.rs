@@ -1,7 +1,7 @@
 //! The breaker as a pure state machine on one word.
 //!
-//! Time is in milliseconds since some origin and comes with the events that depend on it. There is no timer: the
-//! first event at or after the deadline of an open breaker finds it half-open.
+//! Time is in milliseconds since some origin and comes with the events that depend on it. There is no
+//! timer: the first event at or after the deadline of an open breaker finds it half-open.
 
 use crate::catalog::Category;
 use crate::state::millis;
@@ -339,6 +339,11 @@ impl Machine {
     /// Whether the word is one of a closed breaker, without unpacking it.
     pub(super) const fn is_closed(word: u64) -> bool {
         word & STATE_MASK == CLOSED
+    }
+
+    /// Whether the word is one of a closed breaker without failures, which a success does not change.
+    pub(super) const fn is_untroubled(word: u64) -> bool {
+        word & (STATE_MASK | (u8::MAX as u64) << FAILURES_SHIFT) == CLOSED
     }
 
     pub(super) const fn epoch_of(word: u64) -> u16 {

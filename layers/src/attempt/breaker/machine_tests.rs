@@ -318,6 +318,7 @@ proptest! {
         prop_assert_eq!(Machine::unpack(machine.pack()), machine);
         prop_assert_eq!(Machine::is_closed(machine.pack()), kind == 0);
         prop_assert_eq!(Machine::epoch_of(machine.pack()), epoch);
+        prop_assert_eq!(Machine::is_untroubled(machine.pack()), kind == 0 && failures == 0);
     }
 
     #[test]
@@ -428,8 +429,8 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// The breaker as one would write it down without caring for words: a timer that is looked at before each event,
-/// a list of what is in flight, and a generation that never wraps.
+/// The breaker as one would write it down without caring for words: a timer that is looked at before each
+/// event, a list of what is in flight, and a generation that never wraps.
 #[derive(Debug, Default)]
 struct Model {
     generation: u64,

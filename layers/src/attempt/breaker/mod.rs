@@ -1,26 +1,27 @@
 //! Stops sending to a channel that keeps failing, and finds out when it is back.
 //!
-//! **What it does.** A breaker per channel counts consecutive failures. Enough of them open it, and attempts on
-//! the channel are refused at once instead of failing slowly. After a while it lets a few attempts through; if
-//! those succeed it closes, if one fails it opens again for longer. See [`BreakerPolicy`] for the numbers.
+//! **What it does.** A breaker per channel counts consecutive failures. Enough of them open it, and
+//! attempts on the channel are refused at once instead of failing slowly. After a while it lets a few
+//! attempts through; if those succeed it closes, if one fails it opens again for longer. See
+//! [`BreakerPolicy`] for the numbers.
 //!
 //! **When to use it.** Wherever more than one provider can answer: a refusal sends failover to the next one.
 //!
-//! **Where it stands.** Outermost on the attempt side, so that it hears timeouts and classified errors, and so
-//! that a refusal costs next to nothing. Refusals of layers further in say nothing about the provider and are
-//! not counted. The same [`Breakers`] are a [`Filter`](crate::call::Filter) of
+//! **Where it stands.** Outermost on the attempt side, so that it hears timeouts and classified errors, and
+//! so that a refusal costs next to nothing. Refusals of layers further in say nothing about the provider
+//! and are not counted. The same [`Breakers`] are a [`Filter`](crate::call::Filter) of
 //! [`Stage::Circuit`](crate::call::Stage): channels that would refuse are not even listed.
 //!
-//! **Policy.** One [`BreakerPolicy`] for all channels of a [`Breakers`]; the breakers are shared by all profiles
-//! that name the same upstream.
+//! **Policy.** One [`BreakerPolicy`] for all channels of a [`Breakers`]; the breakers are shared by all
+//! profiles that name the same upstream.
 //!
 //! **What it counts.** A result is a success. A failure counts if its category
-//! [penalises](crate::catalog::Category::penalises). All else, such as a revert or a rate limit, neither counts
-//! nor ends a row of failures. Changes of state are tracing events `lasso.circuit_breaker.*` and are told to the
-//! [observer](Breakers::observe).
+//! [penalises](crate::catalog::Category::penalises). All else, such as a revert or a rate limit, neither
+//! counts nor ends a row of failures. Changes of state are tracing events `lasso.circuit_breaker.*` and are
+//! told to the [observer](Breakers::observe).
 //!
-//! **Cancel safety.** An attempt that is dropped gives its half-open slot back and blames nobody. An outcome that
-//! arrives after the breaker has changed its state changes nothing.
+//! **Cancel safety.** An attempt that is dropped gives its half-open slot back and blames nobody. An
+//! outcome that arrives after the breaker has changed its state changes nothing.
 //!
 //! ```
 //! use lasso_layers::attempt::Attempt;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::catalog::Category;
 
-/// When a breaker opens and how it recovers. Plain data; counts are kept in 8 bits, so 255 is the most that any
-/// of them means, and 0 means 1.
+/// When a breaker opens and how it recovers. Plain data; counts are kept in 8 bits, so 255 is the most that
+/// any of them means, and 0 means 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerPolicy {
     /// Consecutive failures that open a closed breaker, for categories without a threshold of their own.

@@ -36,8 +36,8 @@ struct Store {
 #[derive(Default)]
 #[repr(align(64))]
 struct Cell {
-    /// A packed [`Machine`]. Relaxed throughout: the word is the whole state, so a compare-and-swap alone puts
-    /// all changes into one order, and no other memory is published with it.
+    /// A packed [`Machine`]. Relaxed throughout: the word is the whole state, so a compare-and-swap alone
+    /// puts all changes into one order, and no other memory is published with it.
     word: AtomicU64,
     /// For people to read; nothing is decided by it.
     last_error: ArcSwapOption<LastError>,
@@ -140,7 +140,10 @@ impl Breakers {
     }
 
     pub(super) fn succeeded(&self, channel: &Channel, epoch: u16) {
-        self.apply(channel, Event::Success { epoch }, None);
+        // Nearly every call ends here.
+        if !Machine::is_untroubled(self.cell(channel.key).word.load(Ordering::Relaxed)) {
+            self.apply(channel, Event::Success { epoch }, None);
+        }
     }
 
     pub(super) fn failed(&self, channel: &Channel, epoch: u16, failure: &Failure, now: Instant) {
@@ -187,7 +190,7 @@ impl Breakers {
             let before = Machine::unpack(current);
             let step = before.apply(event, &self.store.policy);
             let next = step.next.pack();
-            // Most events of a healthy channel change nothing: they only read.
+            // An event that changes nothing writes nothing.
             if next == current {
                 return (before, step);
             }

@@ -1,23 +1,23 @@
 //! Remembers which channels asked for fewer requests.
 //!
-//! **What it does.** When a provider answers with a rate limit, its channel is limited for as long as the answer
-//! says, or for a default time. A limited channel is used after the others; nobody waits for it, and its breaker
-//! does not hear of it.
+//! **What it does.** When a provider answers with a rate limit, its channel is limited for as long as the
+//! answer says, or for a default time. A limited channel is used after the others; nobody waits for it, and
+//! its breaker does not hear of it.
 //!
 //! **When to use it.** With providers that have quotas, which is all public ones.
 //!
-//! **Where it stands.** Inside the breaker and outside everything that measures: an attempt that is put off here
-//! was never sent. The same [`Paces`] are a [`Filter`](crate::call::Filter) of
-//! [`Stage::RateLimit`](crate::call::Stage), which demotes. This layer only acts where a channel became limited
-//! after that: it refuses with category `rate_limit`, and failover puts the channel back behind those that are
-//! still untried. When its turn comes again it is used, limited or not.
+//! **Where it stands.** Inside the breaker and outside everything that measures: an attempt that is put off
+//! here was never sent. The same [`Paces`] are a [`Filter`](crate::call::Filter) of
+//! [`Stage::RateLimit`](crate::call::Stage), which demotes. This layer only acts where a channel became
+//! limited after that: it refuses with category `rate_limit`, and failover puts the channel back behind
+//! those that are still untried. When its turn comes again it is used, limited or not.
 //!
-//! **Policy.** One [`PacePolicy`] for all channels of a [`Paces`]. Limits are shared by all profiles that name the
-//! same upstream.
+//! **Policy.** One [`PacePolicy`] for all channels of a [`Paces`]. Limits are shared by all profiles that
+//! name the same upstream.
 //!
-//! **What it counts.** Failures of category `rate_limit` from upstream. A limit is only ever made longer. An answer
-//! to an attempt that began while the channel was limited proves that there is room again and ends the limit; an
-//! answer to an earlier attempt proves nothing.
+//! **What it counts.** Failures of category `rate_limit` from upstream. A limit is only ever made longer.
+//! An answer to an attempt that began while the channel was limited proves that there is room again and
+//! ends the limit; an answer to an earlier attempt proves nothing.
 //!
 //! **Cancel safety.** Dropping the future leaves nothing behind.
 //!

@@ -32,9 +32,9 @@ pub struct Paces {
 
 #[derive(Debug)]
 struct Store {
-    /// When the limit of each channel ends, in milliseconds since the origin; 0 where there is none, and an end in
-    /// the past is none either. Read for each attempt and written only when a limit comes or goes, so channels may
-    /// share a cache line. Relaxed throughout: the word says everything by itself.
+    /// When the limit of each channel ends, in milliseconds since the origin; 0 where there is none, and an
+    /// end in the past is none either. Read for each attempt and written only when a limit comes or goes,
+    /// so channels may share a cache line. Relaxed throughout: the word says everything by itself.
     ends: Table<AtomicU64>,
     policy: PacePolicy,
     origin: Origin,

@@ -12,8 +12,9 @@ impl Heads for Heights {
     }
 }
 
-/// [`Stage::Lag`](crate::call::Stage): a node that is further behind than the chain allows is ruled out, and one that
-/// may not have the requested block yet is demoted. A node of unknown height gets the benefit of the doubt.
+/// [`Stage::Lag`](crate::call::Stage): a node that is further behind than the chain allows is ruled out,
+/// and one that may not have the requested block yet is demoted. A node of unknown height gets the benefit
+/// of the doubt.
 impl Filter for Heights {
     fn check(&self, subject: &Subject<'_>) -> Verdict {
         let chain = subject.plan.chain();

@@ -89,7 +89,10 @@ impl Intake {
         let body = self.held.into_bytes();
         let error = match shape {
             ReplyShape::Result { id, .. } => {
-                return Ok(Reply::Result(Body::Full(splice_id(&body, id, client_id))));
+                // The usual case comes first: even a clone of bytes may allocate.
+                let is_own = id.slice(&body) == client_id;
+                let body = if is_own { body } else { splice_id(&body, id, client_id) };
+                return Ok(Reply::Result(Body::Full(body)));
             }
             ReplyShape::Error { error, .. } => body.slice(error.range()),
         };

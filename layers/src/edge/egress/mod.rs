@@ -18,7 +18,7 @@
 //!
 //! **The client.** Its error says what became of the request: convert it to a [`Failure`] with
 //! [`Dispatch::NotSent`](crate::call::Dispatch::NotSent) where the request provably never left. A
-//! [`BoxError`](crate::call::BoxError) counts as a request that may have been executed. It must not follow redirects
+//! [`BoxError`] counts as a request that may have been executed. It must not follow redirects
 //! and must not ask for compression: a compressed reply is refused.
 //!
 //! **Cancel safety.** Dropping the future, or the body of a large reply, drops the exchange. Over HTTP/1 that costs

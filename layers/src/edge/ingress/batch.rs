@@ -56,9 +56,9 @@ where
             }
         };
         let mut runs = Vec::with_capacity(valid.len());
-        for (index, request) in valid {
+        for (position, (index, request)) in valid.into_iter().enumerate() {
             let mut call = item_call(exchange, request.clone());
-            call.batch = batch.clone().map(|batch| BatchItem { batch, index });
+            call.batch = batch.clone().map(|batch| BatchItem { batch, index: position });
             if exchange.origin.meta == MetaMode::Headers {
                 journals.push(call.journal().clone());
             }

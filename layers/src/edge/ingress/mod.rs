@@ -5,8 +5,8 @@
 //! wrong becomes a JSON-RPC error. It checks methods, lengths and envelopes, names requests, limits the bytes
 //! under way, finds out who is asking, and lets browsers in. What a call means is left to the stack.
 //!
-//! **Where it stands.** Outermost, directly in a hyper or axum server. It takes `/rpc/…` paths, or every path
-//! when it is given a [route](Ingress::route). To learn the client's address it needs
+//! **Where it stands.** Outermost, directly in a hyper or axum server. It takes `/rpc/…` paths (with the
+//! feature `profile`), or every path when it is given a [route](Ingress::route). To learn the client's address it needs
 //! [`Ingress::peer`], or [`PeerAddr`] among the extensions of the request.
 //!
 //! **Large answers.** A reply that is a stream is passed on as one. Replies are neither parsed nor copied.
@@ -20,15 +20,16 @@
 //! use lasso_layers::call::{Body, Call, Failure, Reply, Route};
 //! use lasso_layers::edge::ingress::Ingress;
 //! use lasso_layers::wire::result_body;
-//! use tower::{Service, ServiceExt, service_fn};
+//! use tower::{ServiceExt, service_fn};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 //! let stack = service_fn(|call: Call| async move {
 //!     Ok::<_, Failure>(Reply::Result(Body::Full(result_body(call.request.id(), b"\"0x10\""))))
 //! });
-//! let mut ingress = Ingress::new(stack).route(Route::to_chain("base"));
-//! let body = Full::from(r#"{"jsonrpc":"2.0","id":7,"method":"eth_blockNumber","params":[]}"#);
-//! let response = ingress.ready().await.unwrap().call(http::Request::post("/").body(body).unwrap()).await.unwrap();
+//! let ingress = Ingress::new(stack).route(Route::to_chain("base"));
+//! let call = r#"{"jsonrpc":"2.0","id":7,"method":"eth_blockNumber","params":[]}"#;
+//! let request = http::Request::post("/").body(Full::new(Bytes::from(call))).unwrap();
+//! let response = ingress.oneshot(request).await.unwrap();
 //! let answer = response.into_body().collect().await.unwrap().to_bytes();
 //! assert_eq!(answer, r#"{"jsonrpc":"2.0","id":7,"result":"0x10"}"#);
 //! # });
@@ -76,8 +77,7 @@ pub use self::policy::IngressPolicy;
 use self::refusal::Refusal;
 pub use self::request_id::RequestId;
 pub use self::response::{empty_response, json_response, plain_error, preflight};
-use self::route::Parsed;
-use crate::call::{Call, Failure, Origin, Reply, Route};
+use crate::call::{Call, Failure, MetaMode, Origin, Reply, Route};
 use crate::catalog::Transport;
 
 /// HTTP in, calls out; see the [module](self).
@@ -173,15 +173,13 @@ impl<S> Ingress<S> {
             _ => request.body().size_hint().exact(),
         };
         let too_large = length.is_some_and(|length| length > self.policy.max_body_bytes);
-        let is_rpc = uri.path().starts_with("/rpc/");
         let routed = match &self.route {
-            Some(route) => Some(Parsed { route: route.clone(), meta: route::meta_mode(uri, headers) }),
-            None if is_rpc => route::parse(uri, headers),
-            None => None,
+            Some(route) => Some((route.clone(), route::meta_mode(uri, headers))),
+            None => route::of_path(uri, headers),
         };
-        let Some(Parsed { route, meta }) = routed else {
-            let status =
-                if too_large && !is_rpc { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::NOT_FOUND };
+        let Some((route, meta)) = routed else {
+            let unread = too_large && !route::is_rpc(uri);
+            let status = if unread { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::NOT_FOUND };
             return Err(Box::new(plain_error(status, &id)));
         };
         if !media::accepts_json(headers) {
@@ -193,18 +191,23 @@ impl<S> Ingress<S> {
             return Err(refuse(Refusal::too_large(self.policy.max_body_bytes)));
         }
         let reservation = self.budget.reserve(length).ok_or_else(|| refuse(Refusal::no_room()))?;
+        let origin = Origin { meta, ..self.origin(request, &id) };
+        let policy = self.policy.clone();
+        let media = Media::of(headers);
+        Ok(Exchange { policy, route, origin, id, media, length, received, reservation })
+    }
+
+    fn origin<B>(&self, request: &Request<B>, id: &RequestId) -> Origin {
+        let (headers, uri) = (request.headers(), request.uri());
         let peer = self.peer.or_else(|| request.extensions().get().map(|PeerAddr(address)| *address));
-        let origin = Origin {
+        Origin {
             transport: Some(Transport::Http),
             request_id: Some(id.name().clone()),
             client: client_id(headers, uri, peer, &self.policy.trusted_proxies),
             path: uri.path_and_query().cloned(),
             user_agent: headers.get(USER_AGENT).cloned(),
-            meta,
-        };
-        let policy = self.policy.clone();
-        let media = Media::of(headers);
-        Ok(Exchange { policy, route, origin, id, media, length, received, reservation })
+            meta: MetaMode::None,
+        }
     }
 }
 

@@ -1,45 +1,29 @@
-//! From the path of a request to a route.
+//! From the address of a request to a route.
 
 use http::{HeaderMap, Uri};
-use smol_str::SmolStr;
 
 use super::query;
 use crate::call::{MetaMode, Route};
-use crate::catalog::Strategy;
+#[cfg(feature = "profile")]
+use crate::edge::profile;
 
-/// What the address and the headers of a request say about where it is to go.
-pub(super) struct Parsed {
-    pub(super) route: Route,
-    pub(super) meta: MetaMode,
+/// What an RPC path says, and how the client wants to see routing metadata; `None` for any other path.
+#[cfg(feature = "profile")]
+pub(super) fn of_path(uri: &Uri, headers: &HeaderMap) -> Option<(Route, MetaMode)> {
+    // The same shapes below `/ws` are WebSocket handshakes.
+    let parsed = if is_rpc(uri) { profile::parse(uri, headers) } else { None };
+    parsed.map(|profile::Parsed { route, meta }| (route, meta))
 }
 
-/// Reads `/rpc/…`; `None` for any other path.
-pub(super) fn parse(uri: &Uri, headers: &HeaderMap) -> Option<Parsed> {
-    let mut segments: Vec<&str> = uri.path().strip_prefix("/rpc/")?.split('/').collect();
-    let profile = match segments[..] {
-        ["profile", profile, _, ..] => {
-            segments.drain(..2);
-            Some(profile)
-        }
-        _ => None,
-    };
-    let mut route = match segments[..] {
-        [chain] => Route::to_chain(chain),
-        ["provider", provider, chain] => with_provider(chain, provider),
-        [first, chain] => match Strategy::from_name(first) {
-            Some(strategy) => Route { strategy: Some(strategy), ..Route::to_chain(chain) },
-            None => with_provider(first, chain),
-        },
-        _ => return None,
-    };
-    if let Some(profile) = profile {
-        route.profile = SmolStr::new(profile.replace("%20", " "));
-    }
-    Some(Parsed { route, meta: meta_mode(uri, headers) })
+/// Paths are names of profiles and chains, which nobody looks up without that layer.
+#[cfg(not(feature = "profile"))]
+pub(super) const fn of_path(_: &Uri, _: &HeaderMap) -> Option<(Route, MetaMode)> {
+    None
 }
 
-fn with_provider(chain: &str, provider: &str) -> Route {
-    Route { provider: Some(SmolStr::new(provider)), ..Route::to_chain(chain) }
+/// Whether errors of this path are JSON-RPC errors.
+pub(super) fn is_rpc(uri: &Uri) -> bool {
+    uri.path().starts_with("/rpc/")
 }
 
 /// How the client wants to see routing metadata. The query beats the header, even when it says nothing valid.

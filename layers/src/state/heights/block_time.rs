@@ -22,8 +22,8 @@ pub(super) struct BlockTime {
 }
 
 impl BlockTime {
-    /// Takes a height into account. One that is not above all before changes nothing: another node says what is
-    /// known, or a node fell back.
+    /// Takes a height into account. One that is not above all before changes nothing: another node says
+    /// what is known, or a node fell back.
     #[must_use]
     pub(super) fn observe(self, height: u64, now: Instant) -> Self {
         let Some((before, since)) = self.highest else {

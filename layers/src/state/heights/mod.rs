@@ -22,8 +22,8 @@ const DEFAULT_BLOCK_TIME: Duration = Duration::from_secs(12);
 
 /// The last seen height of every node. A handle: clones share it.
 ///
-/// Readers take no lock: everything about all chains hangs off one pointer, which is replaced as a whole by each
-/// observation. There are a few observations a second and many readers.
+/// Readers take no lock: everything about all chains hangs off one pointer, which is replaced as a whole by
+/// each observation. There are a few observations a second and many readers.
 #[derive(Clone, Copy)]
 pub struct Heights {
     chains: Shared<ArcSwap<HashMap<u64, Arc<View>>>>,
@@ -60,8 +60,8 @@ pub enum Source {
 pub struct Standing {
     /// Its last reported height.
     pub observation: Observation,
-    /// That height and the blocks that the chain should have made since: an observation gets old between two polls
-    /// without the node falling behind. At most thirty seconds' worth of blocks.
+    /// That height and the blocks that the chain should have made since: an observation gets old between
+    /// two polls without the node falling behind. At most thirty seconds' worth of blocks.
     pub optimistic_height: u64,
     /// The consensus height of the chain.
     pub consensus: Option<u64>,
@@ -94,7 +94,8 @@ impl Heights {
         Self { chains: Shared::default() }
     }
 
-    /// Notes a height that a node of a chain reported. For background tasks: it copies what is known of the chain.
+    /// Notes a height that a node of a chain reported. For background tasks: it copies what is known of the
+    /// chain.
     pub fn record(&self, chain_id: u64, instance: InstanceKey, observation: Observation) {
         self.change(chain_id, |view| view.with(instance, observation));
     }

@@ -14,8 +14,8 @@ use crate::catalog::InstanceKey;
 pub(super) struct View {
     latest: Vec<(InstanceKey, Observation)>,
     pub(super) block_time: BlockTime,
-    /// The consensus as it was when this view was made, which is right until one of the heights behind it is no
-    /// longer fresh. Selection asks for each channel, so it is worth keeping.
+    /// The consensus as it was when this view was made, which is right until one of the heights behind it
+    /// is no longer fresh. Selection asks for each channel, so it is worth keeping.
     consensus: Option<Consensus>,
 }
 
@@ -60,8 +60,8 @@ impl View {
         kept.or_else(|| self.compute(now)).map(|consensus| consensus.height)
     }
 
-    /// The height that a quarter of the fresh nodes have passed: with up to three nodes the highest, with more one
-    /// that a single node cannot make up.
+    /// The height that a quarter of the fresh nodes have passed: with up to three nodes the highest, with
+    /// more one that a single node cannot make up.
     fn compute(&self, now: Instant) -> Option<Consensus> {
         let fresh = self.latest.iter().map(|(_, observation)| observation).filter(|it| it.is_fresh(now));
         let (mut heights, mut oldest) = (SmallVec::<[u64; 32]>::new(), now);

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use lasso_layers::attempt::breaker::BreakerState;
 use lasso_layers::catalog::{Category, ErrorRule};
-use lasso_rpc::sim::{Fault, HugeResult, Rule};
+use lasso_rpc::sim::{Ending, Fault, HugeResult, Rule};
 use serde_json::{Value, json};
 
-use crate::support::{WHO, World, ms};
+use crate::support::{LIMIT, WHO, World, ms};
 
 /// The first of two providers has the fault: the second one answers, each is asked once.
 async fn fails_over(fault: Fault, time: Duration) -> World {
@@ -66,8 +66,8 @@ async fn a_kept_connection_that_the_provider_closed_is_not_its_failure() {
     let world = World::start(&["a", "b"]).await;
     for _ in 0..5 {
         assert_eq!(world.who().await, "a");
-        world.node("a").disconnect(lasso_rpc::sim::Ending::Close);
-        assert!(world.node("a").wait_until(crate::support::LIMIT, |stats| stats.connections == 0).await);
+        world.node("a").disconnect(Ending::Close);
+        assert!(world.node("a").wait_until(LIMIT, |stats| stats.connections == 0).await);
         // One trip to another provider lets the close arrive.
         assert_eq!(world.ask("b").await.who(), "b");
     }

@@ -1,5 +1,7 @@
 //! A client that sees exactly what is on the wire.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -86,6 +88,15 @@ impl Reply {
         let result = self.result();
         let version = result.as_str().unwrap_or_else(|| panic!("no client version: {}", self.text()));
         version.rsplit('/').next().unwrap().to_owned()
+    }
+
+    /// The routing metadata in the headers; `null` when there is none.
+    pub(crate) fn meta(&self) -> Value {
+        let header = self.header("x-lasso-meta");
+        if header.is_empty() {
+            return Value::Null;
+        }
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).expect("base64url without padding")).unwrap()
     }
 
     /// A header as text; empty when it is not there.

@@ -2,6 +2,7 @@
 
 mod client;
 mod proxy;
+mod raw;
 mod recorder;
 mod world;
 
@@ -9,8 +10,9 @@ use std::time::Duration;
 
 pub(crate) use self::client::{Client, Reply, request};
 pub(crate) use self::proxy::Proxy;
+pub(crate) use self::raw::Raw;
 pub(crate) use self::recorder::Recorder;
-pub(crate) use self::world::{World, chain_of, node, profile, provider};
+pub(crate) use self::world::{World, chain_of, node, profile};
 
 /// How long a test waits for something that should happen at once.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);

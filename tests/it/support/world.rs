@@ -20,7 +20,7 @@ pub(crate) async fn node(name: &str) -> SimNode {
     SimNode::start(SimNodeOptions::new(name, chain)).await.expect("a loopback port is free")
 }
 
-pub(crate) fn provider(node: &SimNode) -> ProviderSpec {
+fn provider(node: &SimNode) -> ProviderSpec {
     ProviderSpec::http(node.name(), node.http_url())
 }
 

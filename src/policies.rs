@@ -7,6 +7,7 @@ use lasso_layers::call::failover::FailoverPolicy;
 use lasso_layers::call::guard::GuardPolicy;
 use lasso_layers::call::observe::{ObservePolicy, SlowPolicy};
 use lasso_layers::call::strategy::TierOrder;
+use lasso_layers::edge::egress::EgressPolicy;
 use lasso_layers::edge::ingress::IngressPolicy;
 use lasso_layers::edge::profile::ProfilePolicy;
 
@@ -102,6 +103,7 @@ pub(crate) fn upstream_http(settings: &Settings) -> UpstreamHttpPolicy {
         connect_timeout: http.connect_timeout,
         idle_timeout: http.idle_timeout,
         max_idle_per_host: http.max_idle_per_host,
+        egress: EgressPolicy { max_buffered: http.max_buffered_bytes as usize, ..EgressPolicy::default() },
         ..UpstreamHttpPolicy::default()
     }
 }

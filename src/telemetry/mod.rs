@@ -2,6 +2,7 @@
 
 mod json;
 mod sink;
+mod text;
 
 use std::io;
 
@@ -11,6 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 pub use self::json::NestedJson;
 pub use self::sink::LogGuard;
+pub use self::text::PlainText;
 use crate::config::settings::{Log, LogFormat, LogLevel};
 
 /// Sends log lines of this level and above to standard output for the rest of the process.
@@ -30,9 +32,11 @@ pub fn init(log: &Log) -> io::Result<LogGuard> {
         .with_target("lasso_rpc", level)
         .with_target("lasso_layers", level);
     let registry = tracing_subscriber::registry().with(targets);
-    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_target(false).with_writer(writer);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     match log.format {
-        LogFormat::Text => registry.with(lines).try_init().map_err(io::Error::other)?,
+        LogFormat::Text => {
+            registry.with(lines.event_format(PlainText)).try_init().map_err(io::Error::other)?
+        }
         LogFormat::Json => {
             registry.with(lines.event_format(NestedJson)).try_init().map_err(io::Error::other)?
         }

@@ -10,7 +10,7 @@ use lasso_rpc::sim::{Ending, Fault, Rule, SimNode};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::support::{Client, Proxy, Reply, WHO, World, chain_of, ms, node, profile, request, until};
+use crate::support::{Client, LIMIT, Proxy, Reply, WHO, World, chain_of, ms, node, profile, request, until};
 
 fn only(chain: ChainSpec) -> Vec<ProfileSpec> {
     vec![profile("default", chain)]
@@ -112,7 +112,7 @@ async fn a_call_under_way_is_finished_by_the_provider_it_has() {
     let proxy = Proxy::start(only(chain_of([a, b])), |_| {}).await;
     a.behave([Rule::method(WHO, Fault::latency(ms(200)))]);
     let call = proxy.spawn_call("/rpc/ethereum", WHO);
-    assert!(a.wait_for_method(WHO, 1, crate::support::LIMIT).await);
+    assert!(a.wait_for_method(WHO, 1, LIMIT).await);
     proxy.runtime.live.publish(only(chain_of([b]))).unwrap();
     assert_eq!(call.await.unwrap().who(), "a");
     assert_eq!(b.calls(WHO), 0);
@@ -125,7 +125,7 @@ async fn a_call_under_way_does_not_fail_over_to_a_provider_that_is_gone() {
     let proxy = Proxy::start(only(chain_of([a, b, c])), |_| {}).await;
     a.behave([Rule::method(WHO, Fault::Hang)]);
     let call = proxy.spawn_call("/rpc/ethereum", WHO);
-    assert!(a.wait_for_method(WHO, 1, crate::support::LIMIT).await);
+    assert!(a.wait_for_method(WHO, 1, LIMIT).await);
     proxy.runtime.live.publish(only(chain_of([a, c]))).unwrap();
     a.disconnect(Ending::Reset);
     assert_eq!(call.await.unwrap().who(), "c");
@@ -194,7 +194,7 @@ async fn a_changed_limit_holds_for_clients_that_are_there_already() {
         profile.limit = ClientLimit { rps, burst };
         vec![profile]
     };
-    let proxy = Proxy::start(with(1_000, 1_000_000), |_| {}).await;
+    let proxy = Proxy::start(with(1_000_000, 1_000_000), |_| {}).await;
     for _ in 0..5 {
         proxy.call(WHO, json!([])).await.result();
     }
@@ -204,8 +204,14 @@ async fn a_changed_limit_holds_for_clients_that_are_there_already() {
     let replies = futures_util::future::join_all(calls).await;
     let refused = replies.iter().filter(|reply| reply.status == StatusCode::TOO_MANY_REQUESTS).count();
     assert!(refused > 0);
-    proxy.runtime.live.publish(with(1_000, 1_000_000)).unwrap();
-    for _ in 0..5 {
-        proxy.call(WHO, json!([])).await.result();
-    }
+    proxy.runtime.live.publish(with(1_000_000, 1_000_000)).unwrap();
+    // The bucket keeps what it holds, which is nothing, and fills at the new rate: five in a row are soon taken.
+    let taken = async {
+        let mut in_a_row = 0;
+        while in_a_row < 5 {
+            let is_taken = proxy.call(WHO, json!([])).await.status == StatusCode::OK;
+            in_a_row = if is_taken { in_a_row + 1 } else { 0 };
+        }
+    };
+    tokio::time::timeout(LIMIT, taken).await.expect("the new limit holds");
 }

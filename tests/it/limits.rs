@@ -68,6 +68,16 @@ async fn when_too_many_bytes_are_under_way_new_ones_wait_outside() {
 }
 
 #[tokio::test]
+async fn what_a_small_request_counts_for_is_a_setting() {
+    let world = World::with(&["a"], |settings| settings.server.inflight_min_charge_bytes = 0, |_| {}).await;
+    world.behave("a", Fault::Hang);
+    let call = world.proxy.spawn_call("/rpc/ethereum", WHO);
+    world.wait_in_flight("a", 1).await;
+    assert_eq!(world.proxy.runtime.budget.used(), request(WHO, &json!([])).len() as u64);
+    call.abort();
+}
+
+#[tokio::test]
 async fn bytes_are_given_back_with_the_end_of_the_answer() {
     let world = World::start(&["a"]).await;
     world.node("a").behave([Rule::method("eth_getLogs", Fault::Stream(HugeResult::new(32 << 20)))]);

@@ -60,6 +60,18 @@ async fn api_case_42_ids_come_back_as_they_were_written() {
 }
 
 #[tokio::test]
+async fn ids_in_a_batch_come_back_as_they_were_written() {
+    let world = World::start(&["a"]).await;
+    world.behave("a", Fault::Result(json!("0x1")));
+    let ids =
+        ["-5", "9007199254740993123", r#""\u0041""#, "null", "123456789012345678901234567890123", "1", "1"];
+    let call = |id: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{WHO}","params":[]}}"#);
+    let reply = world.proxy.post("/rpc/ethereum", format!("[{}]", ids.map(call).join(","))).await;
+    let answer = |id: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"0x1"}}"#);
+    assert_eq!(reply.text(), format!("[{}]", ids.map(answer).join(",")));
+}
+
+#[tokio::test]
 async fn api_case_42_ids_that_cannot_come_back_are_refused() {
     let world = World::start(&["a"]).await;
     for id in ["1.5", "1e3", "true", "[1]", r#"{"a":1}"#] {

@@ -11,16 +11,18 @@ use lasso_rpc::router::Router;
 use lasso_rpc::runtime::Runtime;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::{Client, Reply, request};
+use super::{Client, LIMIT, Reply, request};
 
 /// A serving router. Dropping it ends it at once.
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     pub(crate) runtime: Runtime,
     pub(crate) client: Client,
+    stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
@@ -41,8 +43,19 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let runtime = router.runtime().clone();
-        let task = tokio::spawn(router.serve(listener, std::future::pending()));
-        Self { address, runtime, client: Client::new(), task }
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(router.serve(listener, async { stopped.await.unwrap_or_default() }));
+        Self { address, runtime, client: Client::new(), stop: Some(stop), task }
+    }
+
+    /// Tells the router to end.
+    pub(crate) fn stop(&mut self) {
+        self.stop.take().expect("it is told once").send(()).expect("it serves");
+    }
+
+    /// Waits until the router has ended.
+    pub(crate) async fn ended(&mut self) {
+        timeout(LIMIT, &mut self.task).await.expect("it ends in time").expect("it does not panic");
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use http::StatusCode;
 use lasso_layers::attempt::breaker::BreakerState;
-use lasso_layers::catalog::Category;
+use lasso_layers::catalog::{Category, ChainSpec};
 use lasso_rpc::config::Settings;
 use lasso_rpc::sim::{Fault, Rule};
 use serde_json::{Value, json};
 
-use crate::support::{LIMIT, WHO, World, ms, request};
+use crate::support::{Client, LIMIT, Reply, WHO, World, ms, request};
 
 const DOWN: fn() -> Fault = || Fault::status(StatusCode::INTERNAL_SERVER_ERROR);
 
@@ -126,7 +126,7 @@ fn batch(size: usize) -> String {
 }
 
 /// Who answered each item, in order; the ids have to count up from 0.
-fn answered_by(reply: &crate::support::Reply) -> Vec<String> {
+fn answered_by(reply: &Reply) -> Vec<String> {
     let answers = reply.json();
     let answers = answers.as_array().expect("a batch is answered with an array");
     let name = |(index, answer): (usize, &Value)| {
@@ -172,6 +172,20 @@ async fn routing_17_case_22_an_item_that_fails_moves_alone() {
     let reply = world.proxy.post("/rpc/ethereum", batch(5)).await;
     assert_eq!(answered_by(&reply), ["a", "a", "a", "b", "a"]);
     assert_eq!(world.asked(), [5, 1]);
+}
+
+#[tokio::test]
+async fn a_batch_runs_four_items_at_a_time_and_ends_with_its_client() {
+    let world = World::start(&["a", "b"]).await;
+    world.behave("a", Fault::Hang);
+    let url = world.proxy.url("/rpc/ethereum");
+    let call = tokio::spawn(async move { Client::new().open(&url, &[], batch(10)).await.map(|_| ()) });
+    world.wait_in_flight("a", 4).await;
+    assert_eq!(world.ask("b").await.who(), "b");
+    call.abort();
+    world.wait_in_flight("a", 0).await;
+    assert_eq!(world.asked(), [4, 1]);
+    assert_eq!(world.proxy.breaker("a").failures, 0);
 }
 
 #[tokio::test]
@@ -305,7 +319,7 @@ async fn no_more_providers_are_asked_than_the_settings_allow() {
 
 #[tokio::test]
 async fn routing_17_case_27_old_state_is_asked_of_archive_nodes_only() {
-    let all_pruned = |chain: &mut lasso_layers::catalog::ChainSpec| {
+    let all_pruned = |chain: &mut ChainSpec| {
         for provider in &mut chain.providers {
             provider.archival = false;
         }
@@ -319,7 +333,7 @@ async fn routing_17_case_27_old_state_is_asked_of_archive_nodes_only() {
     // Case 29: an address alone asks for the latest state.
     assert!(world.proxy.call("eth_getBalance", json!([address])).await.result().is_string());
 
-    let one_archive = |chain: &mut lasso_layers::catalog::ChainSpec| chain.providers[0].archival = false;
+    let one_archive = |chain: &mut ChainSpec| chain.providers[0].archival = false;
     let world = World::with(&["a", "b"], |_| {}, one_archive).await;
     assert!(world.proxy.call("eth_getBalance", json!([address, "earliest"])).await.result().is_string());
     assert_eq!((world.node("a").calls("eth_getBalance"), world.node("b").calls("eth_getBalance")), (0, 1));
@@ -327,7 +341,7 @@ async fn routing_17_case_27_old_state_is_asked_of_archive_nodes_only() {
 
 #[tokio::test]
 async fn routing_17_case_33_a_method_nobody_declares_is_tried_all_the_same() {
-    let without = |chain: &mut lasso_layers::catalog::ChainSpec| {
+    let without = |chain: &mut ChainSpec| {
         for provider in &mut chain.providers {
             provider.capabilities.unsupported_methods = vec![WHO.to_owned()];
         }
@@ -381,7 +395,7 @@ async fn many_calls_at_once_all_come_back() {
         let (client, url) = (world.proxy.client.clone(), world.proxy.url("/rpc/load-balanced/ethereum"));
         calls.spawn(async move {
             let response = client.open(&url, &[], request(WHO, &json!([]))).await.unwrap();
-            crate::support::Reply::read(response).await.who()
+            Reply::read(response).await.who()
         });
     }
     let all = tokio::time::timeout(LIMIT, calls.join_all()).await.expect("all calls end");

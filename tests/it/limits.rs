@@ -178,7 +178,7 @@ async fn what_is_no_http_is_hung_up_on() {
         // A status is allowed, an answer of a node is not.
         let _ = client.is_closed().await;
     }
-    assert_eq!(world.node("a").total_calls(), 0);
+    assert_eq!(world.asked(), [0]);
     assert_eq!(world.who().await, "a");
 }
 

@@ -9,7 +9,7 @@ use lasso_layers::catalog::{ChainSpec, ProviderSpec};
 use lasso_rpc::sim::{Fault, HugeResult, Rule, SeenCall};
 use serde_json::{Value, json};
 
-use crate::support::{Client, LIMIT, Proxy, Recorder, Reply, WHO, World, profile, request};
+use crate::support::{Client, LIMIT, Proxy, Recorder, Reply, WHO, World, ms, profile, request};
 
 /// The last call of this method that a node saw.
 fn seen(world: &World, method: &str) -> SeenCall {
@@ -337,4 +337,61 @@ async fn large_results_of_many_clients_do_not_mix() {
         });
     }
     clients.join_all().await;
+}
+
+#[tokio::test]
+async fn large_results_in_a_batch_stay_in_order() {
+    let world = streaming(HugeResult::new(MIB)).await;
+    let logs = |id: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"eth_getLogs","params":[{{}}]}}"#);
+    let long = format!("\"{}\"", "x".repeat(40));
+    let small = format!(r#"{{"jsonrpc":"2.0","id":3,"method":"{WHO}"}}"#);
+    let batch = format!("[{},{},{small},{}]", logs("1"), logs(&long), logs("4"));
+    let reply = world.proxy.post("/rpc/ethereum", batch).await;
+    let answers = reply.json();
+    let ids: Vec<String> =
+        answers.as_array().unwrap().iter().map(|answer| answer["id"].to_string()).collect();
+    assert_eq!(ids, ["1", long.as_str(), "3", "4"]);
+    for at in [0, 1, 3] {
+        assert!(answers[at]["result"].as_array().unwrap().len() > 1_000);
+    }
+    assert!(answers[2]["result"].is_string());
+}
+
+#[tokio::test]
+async fn a_batch_with_a_large_result_that_breaks_off_does_not_end_cleanly() {
+    let world = streaming(HugeResult::new(4 * MIB).cut_after(MIB)).await;
+    let (url, call) = (world.proxy.url("/rpc/ethereum"), request("eth_getLogs", &json!([{}])));
+    let response = Client::new().open(&url, &[], format!("[{call}]")).await.unwrap();
+    assert!(response.into_body().collect().await.is_err(), "the client took a part for the whole");
+}
+
+#[tokio::test]
+async fn a_large_result_nobody_waits_for_is_not_read() {
+    let world = streaming(HugeResult::new(64 * MIB)).await;
+    let body = r#"{"jsonrpc":"2.0","method":"eth_getLogs","params":[{}]}"#;
+    let reply = world.proxy.post("/rpc/ethereum", body).await;
+    assert_eq!((reply.status, reply.body.len()), (StatusCode::NO_CONTENT, 0));
+    world.wait_in_flight("a", 0).await;
+    assert_eq!(world.node("a").calls("eth_getLogs"), 1);
+}
+
+#[tokio::test]
+async fn a_large_result_may_take_longer_than_the_call_once_it_has_begun() {
+    let world = World::with(&["a"], |settings| settings.timeouts.default = ms(2_000), |_| {}).await;
+    let slow = Fault::SlowBody { chunk: 40_000, pause: ms(100) };
+    let large = Fault::Result(json!("x".repeat(1_000_000)));
+    world.node("a").behave([Rule::method(WHO, large), Rule::method(WHO, slow)]);
+    let reply = world.proxy.call(WHO, json!([])).await;
+    assert_eq!(reply.result().as_str().unwrap().len(), 1_000_000);
+    assert_eq!(world.proxy.breaker("a").failures, 0);
+}
+
+#[tokio::test]
+async fn large_error_data_comes_whole() {
+    let world = World::start(&["a"]).await;
+    let data = Some(json!("0x".to_owned() + &"ab".repeat(200_000)));
+    let error = Fault::RpcError { code: 3, message: "execution reverted".to_owned(), data: data.clone() };
+    world.behave("a", error);
+    let reply = world.proxy.call(WHO, json!([])).await;
+    assert_eq!(reply.json()["error"]["data"], data.unwrap());
 }

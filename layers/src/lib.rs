@@ -94,6 +94,8 @@
 //! # });
 //! ```
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
+
 pub mod attempt;
 pub mod call;
 pub mod catalog;

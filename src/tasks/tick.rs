@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// How far ahead the next timer of the process is at most.
-const PERIOD: Duration = Duration::from_millis(50);
+const PERIOD: Duration = Duration::from_millis(500);
 
 /// Has a timer pending at all times, for as long as it is polled.
 ///

@@ -21,6 +21,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     /// Of whose body at most `max` bytes are read.
+    #[expect(clippy::disallowed_methods, reason = "a `Retry-After` date is wall time")]
     pub(super) fn new(status: StatusCode, headers: &HeaderMap, max: usize) -> Self {
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| retry_after(value, SystemTime::now()));
         Self { status, retry_after, held: Held::default(), max }

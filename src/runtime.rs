@@ -35,6 +35,7 @@ impl Runtime {
     /// Empty stores for a catalogue.
     #[must_use]
     pub fn new(live: Live, settings: &Settings) -> Self {
+        let server = &settings.server;
         Self {
             live,
             breakers: Breakers::new(policies::breaker(settings)),
@@ -42,7 +43,7 @@ impl Runtime {
             benchmarks: Benchmarks::new(),
             heights: Heights::new(),
             limits: Limits::new(),
-            budget: ByteBudget::new(settings.server.inflight_bytes),
+            budget: ByteBudget::with_min_charge(server.inflight_bytes, server.inflight_min_charge_bytes),
         }
     }
 }

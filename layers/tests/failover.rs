@@ -493,6 +493,29 @@ async fn no_more_channels_are_sent_to_than_the_policy_says() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_fails_over_only_to_channels_that_a_newer_catalogue_still_has() {
+    let fails = Does::FailsAfter(ms(10), -32002, Category::ServerError);
+    let script = [("a:http", fails), ("b:http", Does::Answers("\"b\"")), ("c:http", Does::Answers("\"c\""))];
+    for (kept, answer) in
+        [(&["a", "c"][..], Some("\"c\"")), (&["c"], Some("\"c\"")), (&["a"], None), (&[], None)]
+    {
+        let (live, upstreams) = (abc(), Upstreams::new(&script));
+        let change = async {
+            sleep(ms(5)).await;
+            let profile = ProfileSpec::new("default").chain(testing::chain(kept));
+            live.publish(vec![profile]).unwrap();
+        };
+        let (reply, ()) = tokio::join!(upstreams.serve(listed(&live)), change);
+        match answer {
+            Some(answer) => assert_eq!(result(reply), answer),
+            None => assert_eq!(error(reply).0, -32002, "the error of the first stands"),
+        }
+        assert_eq!(upstreams.attempted()[0], "a:http");
+        assert!(!upstreams.attempted().contains(&"b:http".to_owned()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_journal_says_what_became_of_every_channel() {
     let upstreams = Upstreams::new(&[
         ("a:http", Does::Refused(Category::CircuitOpen)),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Chain, Profile, Provider, Strategy, Transport};
+use crate::catalog::{Catalog, Chain, ChannelKey, Profile, Provider, Strategy, Transport};
 
 /// A resolved route: one snapshot of the catalogue and positions in it.
 ///
@@ -75,6 +75,19 @@ impl Plan {
     #[must_use]
     pub fn provider(&self, index: u16) -> &Provider {
         &self.chain().providers[usize::from(index)]
+    }
+
+    /// Whether a channel of the chain is one still: a newer catalogue may have dropped it since the call began.
+    #[must_use]
+    pub fn still_has(&self, channel: ChannelKey) -> bool {
+        let Some(current) = self.snapshot.successor() else { return true };
+        let chain_id = self.chain().chain_id;
+        current
+            .profile(&self.profile().slug)
+            .and_then(|(_, profile)| profile.chains().iter().find(|chain| chain.chain_id == chain_id))
+            .is_some_and(|chain| {
+                chain.providers.iter().flat_map(Provider::channels).any(|it| it.key == channel)
+            })
     }
 }
 

@@ -53,7 +53,9 @@ impl Live {
         // One publication at a time: the generation and the registry must move together.
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         let catalog = registry.build(profiles, self.current.load().generation + 1);
-        self.current.store(Arc::new(catalog));
+        let replaced = self.current.swap(Arc::new(catalog));
+        // A catalogue is replaced once; calls that are routed by it ask before they fail over.
+        let _ = replaced.replaced.set(self.current.clone());
         Ok(problems)
     }
 }

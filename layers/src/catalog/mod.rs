@@ -15,9 +15,10 @@ mod spec;
 mod strategy;
 mod validate;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use foldhash::HashMap;
 use smol_str::SmolStr;
 
@@ -43,6 +44,8 @@ pub struct Catalog {
     profiles: Vec<Profile>,
     by_slug: HashMap<SmolStr, u16>,
     channels: HashMap<ChannelKey, Arc<Channel>>,
+    /// Where the catalogue in force is found; empty as long as it is this one, so that the two never hold each other.
+    replaced: OnceLock<Arc<ArcSwap<Self>>>,
 }
 
 impl Catalog {
@@ -50,6 +53,12 @@ impl Catalog {
     #[must_use]
     pub const fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The catalogue in force, once it is no longer this one.
+    #[must_use]
+    pub fn successor(&self) -> Option<Arc<Self>> {
+        self.replaced.get().map(|live| live.load_full())
     }
 
     /// The profiles, sorted by slug.

@@ -116,13 +116,27 @@ impl Run {
         if is_late && self.is_more_left(candidates) {
             return Err(ending::out_of_time(&self.call, candidates));
         }
-        let drawn = if self.limits_off { candidates.draw_ignoring_limits() } else { candidates.draw() };
-        let Some(index) = drawn else { return Err(self.give_up()) };
+        let Some(index) = self.next_candidate(candidates) else { return Err(self.give_up()) };
         let ordinal = candidates.count_dispatch();
         let deadline = self.attempt_deadline(now, ordinal, candidates);
         let mut attempt = Attempt::new(self.call.clone(), index, deadline, ordinal);
         attempt.insist = self.put_back & bit(index) != 0 || bit(index) == 0;
         Ok(attempt)
+    }
+
+    /// The next channel in line. A call that fails over passes channels by that the configuration has dropped
+    /// since; what it chose first was chosen in time.
+    fn next_candidate(&self, candidates: &Candidates) -> Option<usize> {
+        loop {
+            let drawn = if self.limits_off { candidates.draw_ignoring_limits() } else { candidates.draw() };
+            let index = drawn?;
+            let candidate = &candidates.all()[index];
+            let is_first = candidates.dispatched() == 0;
+            if is_first || self.call.plan().is_none_or(|plan| plan.still_has(candidate.channel)) {
+                return Some(index);
+            }
+            candidate.skipped(Category::ProviderError);
+        }
     }
 
     /// Whether a further channel could be drawn.

@@ -11,6 +11,9 @@
 //! share of it while another channel could still be tried, so that a hanging provider leaves time for a better
 //! one.
 //!
+//! **A new catalogue** in the middle of a call: what is under way goes on, and the call fails over only to channels
+//! that the new catalogue still has.
+//!
 //! **Without candidates** (no `CandidateLayer` outside) there is nothing to draw from, and the call fails.
 //!
 //! **Cancel safety.** Dropping the future drops the attempt in flight; nobody is blamed for it. Outcomes of

@@ -15,6 +15,8 @@ struct Counter {
     /// Only a sum: nothing else is published with it, so relaxed is enough.
     used: AtomicU64,
     limit: u64,
+    /// The least that a message takes.
+    min_charge: u64,
 }
 
 /// Room in a [`ByteBudget`]; given back when dropped.
@@ -25,9 +27,6 @@ pub struct Reservation {
     bytes: u64,
 }
 
-/// The least that a request takes: small ones cost memory for more than their bytes.
-const MIN_CHARGE: u64 = 4096;
-
 /// What a request takes that does not say how long it is.
 const UNKNOWN_CHARGE: u64 = 9_000_000;
 
@@ -35,16 +34,26 @@ impl ByteBudget {
     /// The limit unless another one is set: 128 MiB.
     pub const DEFAULT_LIMIT: u64 = 128 << 20;
 
+    /// The least that a message takes unless another charge is set: small ones cost memory for more than their
+    /// bytes.
+    pub const DEFAULT_MIN_CHARGE: u64 = 4096;
+
     /// Room for `limit` bytes.
     #[must_use]
     pub fn new(limit: u64) -> Self {
-        Self(Arc::new(Counter { used: AtomicU64::new(0), limit }))
+        Self::with_min_charge(limit, Self::DEFAULT_MIN_CHARGE)
+    }
+
+    /// Room for `limit` bytes, of which each message takes at least `min_charge`.
+    #[must_use]
+    pub fn with_min_charge(limit: u64, min_charge: u64) -> Self {
+        Self(Arc::new(Counter { used: AtomicU64::new(0), limit, min_charge }))
     }
 
     /// Takes room for a message of this length; `None` when there is not enough.
     #[must_use]
     pub fn reserve(&self, length: Option<u64>) -> Option<Reservation> {
-        let bytes = length.map_or(UNKNOWN_CHARGE, |length| length.max(MIN_CHARGE));
+        let bytes = length.map_or(UNKNOWN_CHARGE, |length| length.max(self.0.min_charge));
         let grow = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.0.limit);
         self.0.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow).ok()?;
         Some(Reservation { budget: self.clone(), bytes })

@@ -1,0 +1,17 @@
+//! The whole router over loopback: real sockets on both sides, simulated nodes behind it.
+//!
+//! Tests are named after the edge case they hold, where there is one. Nothing here sleeps to wait for a condition
+//! and nothing asserts how long something took: order, counters and the state of the stores say it all.
+
+mod breaker;
+mod failover;
+mod faults;
+mod limits;
+mod measure;
+mod pace;
+mod passthrough;
+mod profiles;
+mod reload;
+mod secrets;
+mod stop;
+mod support;

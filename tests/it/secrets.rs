@@ -1,0 +1,184 @@
+//! Keys of providers and of clients appear in no answer and in no log line.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use lasso_layers::catalog::{ChainSpec, ProviderSpec};
+use lasso_rpc::sim::{Fault, HugeResult, Rule};
+use serde_json::json;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::support::{Proxy, WHO, ms, node, profile, request};
+
+/// Everything that is secret about the provider, and about the client.
+const SECRETS: [&str; 12] = [
+    "us3rSecret0001",
+    "p4ssSecret0002",
+    "p4thSecret0003",
+    "qu3rySecret0004",
+    "apik3ySecret0005",
+    "h34derSecret0006",
+    "4uthSecret0007",
+    "cr3dSecret0008",
+    "wsp4thSecret0009",
+    "cl13ntQuery0010",
+    "cl13ntHeader0011",
+    "p4ramSecret0012",
+];
+
+/// What was logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Keeps everything that this crate and its layers say, and of others what they say by default.
+    fn listen(&self) -> DefaultGuard {
+        let targets = Targets::new()
+            .with_default(LevelFilter::WARN)
+            .with_target("lasso_rpc", LevelFilter::TRACE)
+            .with_target("lasso_layers", LevelFilter::TRACE);
+        let log = self.clone();
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || log.clone());
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(targets).with(lines))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+#[track_caller]
+fn holds_no_secret(what: &str, text: &str) {
+    for secret in SECRETS {
+        assert!(!text.contains(secret), "{secret} is in {what}: {text}");
+    }
+}
+
+/// A provider at this address with a secret in every place that can hold one.
+fn secretive(id: &str, authority: &str) -> ProviderSpec {
+    let [user, password, path, query, key, header, auth, credentials, ws, ..] = SECRETS;
+    let pair = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    ProviderSpec {
+        ws_url: Some(format!("ws://{authority}/{ws}")),
+        api_key: Some(key.to_owned()),
+        headers: pair("x-key", header),
+        auth_headers: pair("x-auth", auth),
+        credentials: Some(credentials.to_owned()),
+        ..ProviderSpec::http(id, format!("http://{user}:{password}@{authority}/v2/{path}?key={query}&x=1"))
+    }
+}
+
+/// The faults, each of which may say every secret that is sent to the provider.
+fn faults() -> Vec<Fault> {
+    let told = SECRETS[..7].join(" ");
+    let page = Bytes::from(format!("<html>{told}</html>"));
+    let error =
+        json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": -32000, "message": told, "data": told } });
+    let status = |status: StatusCode, body: &Bytes| Fault::Status {
+        status,
+        headers: HeaderMap::new(),
+        body: body.clone(),
+    };
+    let json = Bytes::from(error.to_string());
+    let mut faults = vec![
+        Fault::Reset,
+        Fault::Close,
+        Fault::Hang,
+        Fault::HangAfterHeaders,
+        Fault::HalfBody,
+        Fault::Garbage,
+        Fault::EmptyObject,
+        Fault::WrongId,
+        Fault::ResultAndError,
+        Fault::LargeHeaders(4 << 20),
+        Fault::Raw(page.clone()),
+        Fault::Redirect(HeaderValue::try_from(format!("http://localhost/{}", SECRETS[2])).unwrap()),
+        Fault::RateLimited { retry_after: None },
+        Fault::Stream(HugeResult::new(200_000).cut_after(20_000)),
+    ];
+    for code in [-32000, -32002, -32005, -32601, -32602, -32603, 3, 4100, 12_345] {
+        let data = Some(json!({ "url": told, "nested": [SECRETS[3]] }));
+        faults.push(Fault::RpcError { code, message: format!("no: {told}"), data });
+    }
+    for code in [400, 401, 403, 404, 429, 500, 503] {
+        let code = StatusCode::from_u16(code).unwrap();
+        faults.extend([status(code, &page), status(code, &json)]);
+    }
+    faults
+}
+
+#[tokio::test]
+async fn no_secret_is_told_whatever_goes_wrong() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let upstream = node("a").await;
+    let authority = upstream.addr().to_string();
+    let mut chain = ChainSpec::new("ethereum", 1);
+    chain.providers = vec![secretive("a", &authority), secretive("tls", &authority)];
+    // Speaks plain HTTP where TLS is expected.
+    chain.providers[1].url = chain.providers[1].url.take().map(|url| url.replace("http://", "https://"));
+    let [.., client_query, client_header, params] = SECRETS;
+    let proxy = Proxy::start(vec![profile("default", chain)], |settings| {
+        settings.timeouts.default = ms(400);
+        // Every fault is to reach the provider.
+        settings.circuit_breaker.recovery_timeout = ms(1);
+    })
+    .await;
+    let path = format!("/rpc/ethereum/a?key={client_query}");
+    let headers = [("x-lasso-api-key", client_header), ("x-lasso-include-meta", "headers")];
+    let body = request(WHO, &json!([params]));
+    let ask = async |path: &str| {
+        let reply = proxy.post_with(path, &headers, body.clone()).await;
+        let shown = format!("{:?} {} {}", reply.headers, reply.meta(), reply.text());
+        holds_no_secret("an answer", &shown);
+        reply
+    };
+
+    ask(&path).await.result();
+    let seen = upstream.seen().pop().unwrap();
+    assert!(seen.path.contains(SECRETS[2]) && seen.path.contains(SECRETS[3]), "secrets reach the provider");
+    for fault in faults() {
+        upstream.behave([Rule::method(WHO, fault.clone())]);
+        let before = upstream.calls(WHO);
+        proxy.runtime.breakers.close(&proxy.channel("a"));
+        ask(&path).await.error();
+        assert_eq!(upstream.calls(WHO), before + 1, "{fault:?} was met");
+        // Once more with failover in the way, and with metadata in the body.
+        ask("/rpc/fastest/ethereum?include_meta=body").await;
+    }
+    upstream.heal();
+    ask("/rpc/ethereum/tls").await.error();
+    upstream.stop().await;
+    ask(&path).await.error();
+    for path in ["/rpc/ethereum/nobody", "/rpc/nowhere", "/rpc/profile/nobody/ethereum"] {
+        ask(path).await.error();
+    }
+    proxy.open_breaker("a");
+    ask(&path).await.error();
+
+    let runtime = format!("{:?} {:?}", proxy.runtime, proxy.runtime.live.snapshot());
+    holds_no_secret("what is printed for debugging", &runtime);
+    let log = log.text();
+    for event in ["rpc.request.completed", "lasso.circuit_breaker", "lasso.error_classification.classified"] {
+        assert!(log.contains(event), "{event} is not in the log");
+    }
+    for line in log.lines() {
+        holds_no_secret("the log", line);
+    }
+}

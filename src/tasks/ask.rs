@@ -90,6 +90,12 @@ fn read(body: &[u8]) -> Option<u64> {
     u64::from_str_radix(envelope.result.strip_prefix("0x")?, 16).ok()
 }
 
+/// What a failure says, for the log: no more than a line of it.
+pub(super) fn told(failure: &Failure) -> String {
+    const MAX_CHARS: usize = 200;
+    failure.error().message.chars().take(MAX_CHARS).collect()
+}
+
 /// A fault of the upstream that only we can see.
 pub(super) fn fault(message: String) -> Failure {
     upstream_failure(ErrorObject::new(code::SERVER_ERROR, message))

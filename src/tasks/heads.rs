@@ -10,7 +10,7 @@ use lasso_layers::catalog::{Channel, InstanceKey};
 use lasso_layers::state::heights::{Observation, Source};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::ask::{Answer, Asker};
+use super::ask::{Answer, Asker, told};
 use super::flights::Flights;
 use super::strangers::Strangers;
 use super::targets::{Target, targets};
@@ -172,7 +172,7 @@ fn log_unhealthy(channel: &Channel, failure: &Failure) {
         chain_id = channel.chain_id,
         failures = UNHEALTHY,
         error_category = failure.category().as_str(),
-        error_message = failure.error().message.as_ref(),
+        error_message = told(failure),
         "upstream does not tell its height",
     );
 }

@@ -20,7 +20,7 @@ fn probes(settings: &mut Settings) {
     settings.probe.tick = ms(5);
     let breaker = &mut settings.circuit_breaker;
     breaker.failure_threshold = 2;
-    breaker.category_thresholds = Default::default();
+    breaker.category_thresholds.clear();
     breaker.recovery_timeout = Duration::from_secs(3600);
     breaker.max_recovery_timeout = Duration::from_secs(3600);
 }
@@ -138,6 +138,9 @@ async fn polls_close_a_half_open_breaker_and_skip_an_open_one() {
         settings.circuit_breaker.recovery_timeout = ms(300);
     };
     let world = World::with(&["a", "b"], quick, often).await;
+    let heights = world.proxy.runtime.heights;
+    let instance = world.proxy.channel("a").instance;
+    until("no poll is on its way", || heights.latest(1, instance).is_some()).await;
     world.proxy.open_breaker("a");
     let before = world.node("a").calls(POLL);
     asked_again(world.node("b"), POLL, 1).await;
@@ -184,7 +187,8 @@ async fn instances_join_and_leave_with_the_catalogue() {
 
 #[tokio::test]
 async fn nothing_is_asked_where_both_are_off() {
-    let world = World::with(&["a"], |_| {}, often).await;
+    // Otherwise the first probe and the first poll would come at once.
+    let world = World::with(&["a"], |_| {}, |chain| chain.probe_interval = ms(1)).await;
     for _ in 0..20 {
         assert_eq!(world.who().await, "a");
     }

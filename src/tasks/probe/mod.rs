@@ -14,7 +14,7 @@ use lasso_layers::state::Entropy;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use self::schedule::{Change, Health, Outcome, Schedule};
-use super::ask::{Answer, Asker, fault};
+use super::ask::{Answer, Asker, fault, told};
 use super::flights::Flights;
 use super::strangers::Strangers;
 use super::targets::{Target, targets};
@@ -169,7 +169,6 @@ fn outcome(failure: &Failure) -> Outcome {
 
 /// Writes down what operators want to know: when an upstream is lost, and when it is back.
 fn log(channel: &Channel, change: Change, failure: Option<&Failure>) {
-    let error = failure.map(Failure::error);
     let (from, to) = (change.from.as_str(), change.to.as_str());
     match (change.from, change.to) {
         (_, Health::Unhealthy | Health::Misconfigured) => tracing::warn!(
@@ -181,7 +180,7 @@ fn log(channel: &Channel, change: Change, failure: Option<&Failure>) {
             to,
             failures = change.failures,
             error_category = failure.map(|failure| failure.category().as_str()),
-            error_message = error.as_deref().map(|error| error.message.as_ref()),
+            error_message = failure.map(told),
             "upstream fails its probes",
         ),
         (Health::Unhealthy | Health::Misconfigured, Health::Healthy) => tracing::info!(

@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use serde_json::{Value, json};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{Level, Metadata, Subscriber, span};
+use tracing::{Dispatch, Level, Metadata, Subscriber, span};
+
+/// Wants nothing, and lives as long as the tests. While there is only one dispatcher, `tracing` asks whichever thread
+/// meets an event first whether it is wanted, and keeps a no for all threads.
+static SECOND: LazyLock<Dispatch> =
+    LazyLock::new(|| Dispatch::new(Log { level: LevelFilter::OFF, events: Arc::default() }));
 
 /// Keeps every event of this thread that is at or above a level.
 #[derive(Clone)]
@@ -24,6 +29,7 @@ pub(crate) struct Entry {
 
 impl Log {
     pub(crate) fn at(level: LevelFilter) -> (Self, tracing::subscriber::DefaultGuard) {
+        LazyLock::force(&SECOND);
         let log = Self { level, events: Arc::default() };
         let guard = tracing::subscriber::set_default(log.clone());
         (log, guard)

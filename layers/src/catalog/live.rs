@@ -16,7 +16,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// Starts with a set of profiles.
+    /// Starts with a set of profiles. Its warnings are those of [`validate`].
     ///
     /// # Errors
     ///

@@ -12,7 +12,8 @@
 //! 4. [`upstream`] sends each attempt over a pooled connection and reads the reply.
 //! 5. The reply goes back up the same way, and its bytes into the response.
 //!
-//! Beside the requests run the [`tasks`]: profiles are reloaded, idle clients are forgotten. [`telemetry`] says where
+//! Beside the requests run the [`tasks`]: upstreams are probed and asked for their heights, profiles are reloaded,
+//! idle clients are forgotten. [`telemetry`] says where
 //! log lines go.
 //!
 //! # For embedders

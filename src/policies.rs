@@ -13,7 +13,7 @@ use lasso_layers::edge::profile::ProfilePolicy;
 
 use crate::config::{Settings, settings};
 use crate::server::ServerPolicy;
-use crate::tasks::ReloadPolicy;
+use crate::tasks::{HeadsPolicy, ProbePolicy, ReloadPolicy};
 use crate::upstream::UpstreamHttpPolicy;
 
 pub(crate) fn profile(settings: &Settings) -> ProfilePolicy {
@@ -121,6 +121,18 @@ pub(crate) fn ingress(settings: &Settings) -> IngressPolicy {
         trusted_proxies: settings.server.trusted_proxies.clone(),
         ..IngressPolicy::default()
     }
+}
+
+/// Nothing where probing is off.
+pub(crate) fn probe(settings: &Settings) -> Option<ProbePolicy> {
+    let probe = &settings.probe;
+    probe.enabled.then_some(ProbePolicy { tick: probe.tick, timeout: probe.timeout })
+}
+
+/// Nothing where heights are not asked for.
+pub(crate) fn heads(settings: &Settings) -> Option<HeadsPolicy> {
+    let block_sync = &settings.block_sync;
+    block_sync.enabled.then_some(HeadsPolicy { timeout: block_sync.poll_timeout })
 }
 
 pub(crate) fn reload(settings: &Settings) -> ReloadPolicy {

@@ -15,7 +15,9 @@ use tower::util::BoxCloneSyncService;
 use crate::config::Settings;
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy};
-use crate::tasks::{keep_timers_near, sweep_limits};
+use crate::tasks::{
+    Asker, HeadPoller, HeadsPolicy, ProbePolicy, Prober, Strangers, keep_timers_near, sweep_limits,
+};
 use crate::upstream::HttpUpstream;
 use crate::{policies, stack};
 
@@ -29,6 +31,10 @@ pub struct Router {
     runtime: Runtime,
     ingress: Ingress<BoxCloneSyncService<Call, Reply, Failure>>,
     policy: ServerPolicy,
+    /// For what the router asks on its own behalf.
+    asker: Asker,
+    probe: Option<ProbePolicy>,
+    heads: Option<HeadsPolicy>,
 }
 
 impl Router {
@@ -40,10 +46,12 @@ impl Router {
     pub fn new(live: Live, settings: &Settings) -> io::Result<Self> {
         let runtime = Runtime::new(live, settings);
         let upstream = HttpUpstream::new(policies::upstream_http(settings))?;
+        let asker = Asker::new(upstream.clone());
         let ingress = Ingress::new(stack::stack(&runtime, settings, upstream))
             .policy(policies::ingress(settings))
             .budget(runtime.budget.clone());
-        Ok(Self { runtime, ingress, policy: policies::server(settings) })
+        let (probe, heads) = (policies::probe(settings), policies::heads(settings));
+        Ok(Self { runtime, ingress, policy: policies::server(settings), asker, probe, heads })
     }
 
     /// The stores.
@@ -58,6 +66,14 @@ impl Router {
         let mut tasks = JoinSet::new();
         tasks.spawn(keep_timers_near());
         tasks.spawn(sweep_limits(self.runtime.limits.clone(), SWEEP));
+        let strangers = Strangers::default();
+        if let Some(policy) = self.probe {
+            let prober = Prober::new(self.runtime.clone(), self.asker.clone(), policy, strangers.clone());
+            tasks.spawn(prober.run());
+        }
+        if let Some(policy) = self.heads {
+            tasks.spawn(HeadPoller::new(self.runtime.clone(), self.asker, policy, strangers).run());
+        }
         let api = Api { live: self.runtime.live.clone(), started: Instant::now() };
         let cut = server::serve(listener, self.ingress, api, self.policy, ended).await;
         if cut > 0 {

@@ -1,9 +1,19 @@
 //! What runs beside the requests.
 
+mod ask;
+mod flights;
+mod heads;
+mod probe;
 mod reload;
+mod strangers;
 mod sweep;
+mod targets;
 mod tick;
 
+pub(crate) use self::ask::Asker;
+pub(crate) use self::heads::{HeadPoller, HeadsPolicy};
+pub(crate) use self::probe::{ProbePolicy, Prober};
 pub use self::reload::{Reload, ReloadPolicy};
+pub(crate) use self::strangers::Strangers;
 pub use self::sweep::sweep_limits;
 pub use self::tick::keep_timers_near;

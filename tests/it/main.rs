@@ -6,6 +6,7 @@
 mod breaker;
 mod failover;
 mod faults;
+mod health;
 mod limits;
 mod measure;
 mod pace;

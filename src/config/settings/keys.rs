@@ -183,6 +183,8 @@ sections! {
 
     /// Polling of block heights.
     BlockSync {
+        /// Whether upstreams are asked for their heights at all. Without, no upstream counts as behind.
+        "enabled" => enabled: bool = true, ();
         /// How long a poll may take.
         "poll_timeout_ms" => poll_timeout: Duration = ms(3_000), 1..=HOUR;
     }

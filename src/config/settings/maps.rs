@@ -107,6 +107,11 @@ impl CategoryThresholds {
         self.0.iter().find(|(known, _)| *known == category).map(|(_, threshold)| *threshold)
     }
 
+    /// Leaves every category to the common threshold.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Every category with a threshold of its own.
     pub fn iter(&self) -> impl Iterator<Item = (Category, u32)> {
         self.0.iter().copied()

@@ -45,7 +45,7 @@ circuit_breaker: { failure_threshold: 5, category_thresholds: { server_error: 5,
   half_open_max_inflight: 3, probe_recovery: immediate }
 upstream_rate_limit: { default_ms: 30000, max_ms: 600000 }
 probe: { enabled: true, tick_ms: 200, timeout_ms: 5000 }
-block_sync: { poll_timeout_ms: 3000 }
+block_sync: { enabled: true, poll_timeout_ms: 3000 }
 websocket: { heartbeat_interval_ms: 30000, heartbeat_timeout_ms: 5000, max_missed: 2, max_inflight: 32, max_subscriptions: 128,
   inflight_bytes: 33554432, item_deadline_ms: 10000, max_frame_bytes: 33554432, outbox_messages: 32, outbox_bytes: 16777216 }
 subscriptions: { linger_ms: 60000, linger_sweep_ms: 30000, establish_attempt_ms: 4000, recovery_deadline_ms: 30000,

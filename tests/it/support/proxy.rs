@@ -35,6 +35,7 @@ impl Proxy {
         let mut settings = Settings::default();
         settings.routing.default_strategy = Strategy::Priority;
         settings.probe.enabled = false;
+        settings.block_sync.enabled = false;
         settings.timeouts.default = Duration::from_secs(60);
         settings.timeouts.methods.clear();
         tweak(&mut settings);

@@ -65,7 +65,7 @@ impl Stage {
         fs::write(directory.0.join("profiles/default.yml"), profile(upstream_address))?;
         fs::write(
             directory.0.join("lasso.yml"),
-            "timeouts: { eth_getLogs: 60000 }\nserver: { inflight_bytes: 1073741824 }\nprobe: { enabled: false }\n",
+            "timeouts: { eth_getLogs: 60000 }\nserver: { inflight_bytes: 1073741824 }\nprobe: { enabled: false }\nblock_sync: { enabled: false }\n",
         )?;
         let lasso_address = free_address().await?;
         let (profiles, settings) = (directory.0.join("profiles"), directory.0.join("lasso.yml"));

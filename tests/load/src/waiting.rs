@@ -28,9 +28,9 @@ pub(crate) async fn measure(stage: &Stage) -> Outcome<()> {
 
 async fn waiting(server: &Server, calls: usize) -> Outcome<u64> {
     let mut connections = Vec::with_capacity(calls);
-    for _ in 0..calls {
+    for opened in 0..calls {
         let mut connection = Connection::open(server.address, server.path, "debug_traceTransaction").await?;
-        connection.send().await?;
+        connection.send().await.map_err(|error| format!("{} after {opened} calls: {error}", server.name))?;
         connections.push(connection);
     }
     // All calls have reached the upstream when the memory stops growing.

@@ -42,8 +42,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .provider(ProviderSpec::http("own", own.http_url()).priority(1))
         .provider(ProviderSpec::http("rented", rented.http_url()).priority(2));
 
-    // People click: few requests, always to our own node while it works. One profile has to be the default.
-    let mut wallet = ProfileSpec::new("default").chain(ethereum.clone());
+    // People click: few requests, always to our own node while it works.
+    let mut wallet = ProfileSpec::new("wallet").chain(ethereum.clone());
     wallet.limit = ClientLimit { rps: 1, burst: 3 };
     wallet.routing.default_strategy = Some(Strategy::Priority);
     // Machines read: many requests, spread over all nodes.
@@ -68,7 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mount = |profile: &str| {
         Ingress::new(stack.clone()).route(Route { profile: profile.into(), ..Route::to_chain("ethereum") })
     };
-    let (wallet, indexer) = (mount("default"), mount("indexer"));
+    let (wallet, indexer) = (mount("wallet"), mount("indexer"));
 
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:4000".to_owned());
     let listener = TcpListener::bind(address).await?;

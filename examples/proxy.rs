@@ -20,7 +20,7 @@ use lasso_layers::attempt::breaker::{BreakerPolicy, Breakers, CircuitBreakerLaye
 use lasso_layers::attempt::classify::ClassifyLayer;
 use lasso_layers::attempt::pace::{PaceLayer, PacePolicy, Paces};
 use lasso_layers::attempt::timeout::TimeoutLayer;
-use lasso_layers::call::candidate::CandidateLayer;
+use lasso_layers::call::candidate::{CandidateLayer, HttpOnly};
 use lasso_layers::call::failover::{FailoverLayer, FailoverPolicy};
 use lasso_layers::call::guard::{GuardLayer, GuardPolicy};
 use lasso_layers::call::observe::{ObserveLayer, ObservePolicy};
@@ -53,6 +53,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let paces = Paces::new(PacePolicy::default());
     let benchmarks = Benchmarks::new();
 
+    // The stores have their say in which channels may be used; WebSocket channels are nothing for an HTTP client.
+    let candidates = CandidateLayer::new()
+        .filter(Stage::Liveness, HttpOnly)
+        .filter(Stage::Circuit, breakers)
+        .filter(Stage::RateLimit, paces);
+
     // Any tower service that takes HTTP requests will do. Whether a request may have arrived decides whether it
     // may be sent again, so an error says so as precisely as it can.
     let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build_http();
@@ -74,8 +80,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .layer(GuardLayer::new(GuardPolicy::default()))
         // Counts what clients ask, not what it takes to answer them.
         .layer(RateLimitLayer::new(Limits::new()))
-        // Which channels may be used: the stores have their say as filters.
-        .layer(CandidateLayer::new().filter(Stage::Circuit, breakers).filter(Stage::RateLimit, paces))
+        // Which channels may be used.
+        .layer(candidates)
         // In which order: measurements have their say as rankers.
         .layer(
             StrategyLayer::new()

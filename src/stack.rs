@@ -5,14 +5,14 @@ use lasso_layers::attempt::breaker::CircuitBreakerLayer;
 use lasso_layers::attempt::classify::ClassifyLayer;
 use lasso_layers::attempt::pace::PaceLayer;
 use lasso_layers::attempt::timeout::TimeoutLayer;
-use lasso_layers::call::candidate::CandidateLayer;
+use lasso_layers::call::candidate::{CandidateLayer, HttpOnly};
 use lasso_layers::call::failover::FailoverLayer;
 use lasso_layers::call::guard::GuardLayer;
 use lasso_layers::call::observe::ObserveLayer;
 use lasso_layers::call::rate_limit::RateLimitLayer;
 use lasso_layers::call::strategy::StrategyLayer;
-use lasso_layers::call::{Call, Failure, Reply, Stage, Subject, Verdict};
-use lasso_layers::catalog::{Strategy, Transport};
+use lasso_layers::call::{Call, Failure, Reply, Stage};
+use lasso_layers::catalog::Strategy;
 use lasso_layers::edge::profile::ProfileLayer;
 use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
@@ -31,7 +31,7 @@ pub fn stack(
     upstream: HttpUpstream,
 ) -> BoxCloneSyncService<Call, Reply, Failure> {
     let candidates = CandidateLayer::new()
-        .filter(Stage::Liveness, live_transport)
+        .filter(Stage::Liveness, HttpOnly)
         .filter(Stage::Circuit, runtime.breakers)
         .filter(Stage::RateLimit, runtime.paces)
         .filter(Stage::Lag, runtime.heights)
@@ -71,12 +71,4 @@ pub fn stack(
         .layer(ClassifyLayer::new())
         .service(upstream);
     BoxCloneSyncService::new(stack)
-}
-
-/// WebSocket channels carry calls only while their socket is up.
-fn live_transport(subject: &Subject<'_>) -> Verdict {
-    match subject.channel.transport {
-        Transport::Http => Verdict::Keep,
-        Transport::Ws => Verdict::exclude("ws_not_live"),
-    }
 }

@@ -43,9 +43,8 @@
 //! counts failures and a filter that keeps channels off the list. Users' own say in selection has the same traits:
 //! [`call::Filter`] and [`call::Ranker`].
 //!
-//! A provider with a WebSocket address has a channel for it, which `EgressLayer` cannot send to: without a client for
-//! those, describe providers by their HTTP address alone, or rule the channels out with a filter at
-//! [`call::Stage::Liveness`].
+//! A provider with a WebSocket address has a channel for it, which `EgressLayer` cannot send to. The filter `HttpOnly`
+//! leaves those channels out.
 //!
 //! # All of it
 //!
@@ -66,6 +65,10 @@
 //! let breakers = Breakers::new(BreakerPolicy::default());
 //! let paces = Paces::new(PacePolicy::default());
 //! let benchmarks = Benchmarks::new();
+//! let candidates = CandidateLayer::new()
+//!     .filter(Stage::Liveness, HttpOnly)
+//!     .filter(Stage::Circuit, breakers)
+//!     .filter(Stage::RateLimit, paces);
 //! let fastest = Fastest::new(benchmarks, FastestPolicy::default());
 //!
 //! let stack = ServiceBuilder::new()
@@ -73,7 +76,7 @@
 //!     .layer(ProfileLayer::new(live, ProfilePolicy::default()))
 //!     .layer(GuardLayer::new(GuardPolicy::default()))
 //!     .layer(RateLimitLayer::new(Limits::new()))
-//!     .layer(CandidateLayer::new().filter(Stage::Circuit, breakers).filter(Stage::RateLimit, paces))
+//!     .layer(candidates)
 //!     .layer(StrategyLayer::new().ranker(Strategy::Fastest, fastest))
 //!     .layer(FailoverLayer::new(FailoverPolicy::default()))
 //!     .layer(CircuitBreakerLayer::new(breakers))

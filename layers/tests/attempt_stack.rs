@@ -1,4 +1,14 @@
 //! The attempt layers together, under failover.
+#![cfg(all(
+    feature = "benchmark",
+    feature = "candidate",
+    feature = "circuit-breaker",
+    feature = "failover",
+    feature = "pace",
+    feature = "strategy",
+    feature = "test-util",
+    feature = "timeout"
+))]
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -1,4 +1,5 @@
 //! Attempts are measured, and channels are ranked by it.
+#![cfg(all(feature = "benchmark", feature = "test-util"))]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! Breakers refuse, count, and recover.
+#![cfg(all(feature = "circuit-breaker", feature = "test-util"))]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lasso_layers::call::candidate::{CandidateLayer, Heads};
+use lasso_layers::call::candidate::{CandidateLayer, Heads, HttpOnly};
 use lasso_layers::call::{Call, Candidate, Demotion, Failure, Pin, Plan, Stage, Subject, Verdict};
 use lasso_layers::catalog::{
     Capabilities, ChainSpec, Live, MethodCategory, MethodOverride, ProfileSpec, ProviderSpec, RoutingSpec,
@@ -201,15 +201,18 @@ async fn every_channel_is_listed_http_before_ws() {
 #[tokio::test]
 async fn routing_case_32_a_dead_socket_leaves_nothing_of_a_call_that_wants_one() {
     let live = live(vec![both("a")]);
-    let layer = CandidateLayer::new().filter(Stage::Liveness, |subject: &Subject<'_>| {
-        match subject.channel.transport {
-            Transport::Ws => Verdict::exclude("not_connected"),
-            Transport::Http => Verdict::Keep,
-        }
-    });
+    let layer = CandidateLayer::new().filter(Stage::Liveness, HttpOnly);
     let wanted = |plan: &mut Plan| plan.transport = Some(Transport::Ws);
     let found = shortlist_with(layer, &live, call(), wanted).await;
-    assert_eq!(reasons(&found), [Some("transport"), Some("not_connected")]);
+    assert_eq!(reasons(&found), [Some("transport"), Some("ws_not_live")]);
+}
+
+#[tokio::test]
+async fn a_stack_over_http_leaves_sockets_alone() {
+    let live = live(vec![both("a"), provider("b")]);
+    let layer = CandidateLayer::new().filter(Stage::Liveness, HttpOnly);
+    let found = shortlist(layer, &live, call()).await;
+    assert_eq!(reasons(&found), [None, Some("ws_not_live"), None]);
 }
 
 // === archival ===

@@ -1,4 +1,5 @@
 //! Nodes that are behind are ruled out or go later.
+#![cfg(all(feature = "candidate", feature = "test-util"))]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! Channels that asked for fewer requests go after the others.
+#![cfg(all(feature = "pace", feature = "test-util"))]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! Attempts end at their deadline.
+#![cfg(all(feature = "timeout", feature = "test-util"))]
 
 use std::future::ready;
 use std::pin::pin;

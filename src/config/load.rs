@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use lasso_layers::catalog::{DEFAULT_PROFILE, ProfileSpec, validate};
+use lasso_layers::catalog::{DEFAULT_PROFILE, ProfileSpec, Severity, validate};
 
 use super::environment::Environment;
 use super::problem::{Located, Report};
@@ -99,13 +99,14 @@ impl Set {
                     code: problem.code,
                     message: problem.message,
                 },
-                // Only the absence of the default profile belongs to no file that was read.
+                // Only the absence of the default profile belongs to no file that was read. It is an error here:
+                // URLs without a profile mean that one.
                 None if self.slugs.contains(&problem.profile) => continue,
                 None => Located {
                     file: directory.display().to_string(),
                     line: None,
                     path: String::new(),
-                    severity: problem.severity,
+                    severity: Severity::Error,
                     code: problem.code,
                     message: format!("{}; add `{DEFAULT_PROFILE}.yml`", problem.message),
                 },

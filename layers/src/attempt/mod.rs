@@ -41,6 +41,7 @@ impl Attempt {
     #[must_use]
     pub fn new(call: Arc<Call>, candidate: usize, deadline: Instant, ordinal: u32) -> Self {
         let attempt = Self { call, candidate, deadline, ordinal, insist: false };
+        // Looked up for its panics alone: here is where a wrong index is somebody's mistake.
         let _ = attempt.channel();
         attempt
     }

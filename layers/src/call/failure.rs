@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::catalog::{Category, Transport};
+use crate::catalog::{Category, Transport, redact};
 use crate::wire::{ErrorObject, ReplyDefect, code};
 
 /// Any error of a service outside this crate.
@@ -76,7 +76,6 @@ impl Rejection {
 }
 
 /// An exchange that broke.
-#[derive(Debug)]
 pub struct TransportFailure {
     /// In which way.
     pub kind: TransportKind,
@@ -116,7 +115,6 @@ pub enum TransportKind {
 }
 
 /// An HTTP status other than success.
-#[derive(Debug)]
 pub struct StatusFailure {
     /// The status.
     pub status: StatusCode,
@@ -270,6 +268,19 @@ impl Error for Failure {
 
 // === impl TransportFailure ===
 
+/// Libraries name the address they could not reach, and addresses hold keys.
+impl fmt::Debug for TransportFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = self.source.as_ref().map(ToString::to_string);
+        f.debug_struct("TransportFailure")
+            .field("kind", &self.kind)
+            .field("dispatch", &self.dispatch)
+            .field("transport", &self.transport)
+            .field("source", &source.as_deref().map(redact::text))
+            .finish()
+    }
+}
+
 impl TransportFailure {
     /// What kind of failure it is.
     #[must_use]
@@ -303,5 +314,45 @@ impl TransportFailure {
             TransportKind::Capacity => ErrorObject::new(code::CAPACITY, "Local request capacity unavailable"),
             TransportKind::Encode => ErrorObject::new(code::INVALID_REQUEST, "Request could not be encoded"),
         }
+    }
+}
+
+// === impl StatusFailure ===
+
+/// Leaves out what the upstream wrote: some repeat the key that they refuse.
+impl fmt::Debug for StatusFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.error.as_ref().map(|(code, _, _)| code);
+        f.debug_struct("StatusFailure")
+            .field("status", &self.status)
+            .field("retry_after", &self.retry_after)
+            .field("code", &code)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_shows_no_key() {
+        const KEY: &str = "0123456789abcdef";
+        let source: BoxError = format!("cannot reach https://node.example/v2/{KEY}").into();
+        let kind = TransportKind::Status(StatusFailure {
+            status: StatusCode::FORBIDDEN,
+            retry_after: None,
+            error: Some((Some(-32000), format!("no such key: {KEY}"), None)),
+            text: KEY.to_owned(),
+        });
+        let failure = Failure::Transport(Box::new(TransportFailure {
+            kind,
+            dispatch: Dispatch::Answered,
+            transport: Transport::Http,
+            source: Some(source),
+        }));
+        let shown = format!("{failure:?}");
+        assert!(!shown.contains(KEY), "{shown}");
+        assert!(shown.contains("node.example") && shown.contains("403"), "{shown}");
     }
 }

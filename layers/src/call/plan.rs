@@ -49,12 +49,6 @@ impl Plan {
         &self.snapshot
     }
 
-    /// The position of the profile: a dense number within the snapshot.
-    #[must_use]
-    pub const fn profile_index(&self) -> u16 {
-        self.profile
-    }
-
     /// The profile.
     #[must_use]
     pub fn profile(&self) -> &Profile {

@@ -83,3 +83,15 @@ pub enum MetaMode {
     /// In a member of the response body.
     Body,
 }
+
+impl MetaMode {
+    /// What a client means by this word; whatever is not known means not at all.
+    #[must_use]
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "headers" => Self::Headers,
+            "body" => Self::Body,
+            _ => Self::None,
+        }
+    }
+}

@@ -18,7 +18,6 @@ mod validate;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use foldhash::HashMap;
 use smol_str::SmolStr;
 
@@ -45,7 +44,7 @@ pub struct Catalog {
     by_slug: HashMap<SmolStr, u16>,
     channels: HashMap<ChannelKey, Arc<Channel>>,
     /// Where the catalogue in force is found; empty as long as it is this one, so that the two never hold each other.
-    replaced: OnceLock<Arc<ArcSwap<Self>>>,
+    replaced: OnceLock<Live>,
 }
 
 impl Catalog {
@@ -58,7 +57,7 @@ impl Catalog {
     /// The catalogue in force, once it is no longer this one.
     #[must_use]
     pub fn successor(&self) -> Option<Arc<Self>> {
-        self.replaced.get().map(|live| live.load_full())
+        self.replaced.get().map(Live::snapshot)
     }
 
     /// The profiles, sorted by slug.

@@ -1,7 +1,7 @@
 //! An append-only table of cells, indexed by a dense key.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 /// The first segment holds this many cells; each further one twice as many as the one before.
 const FIRST: usize = 64;
@@ -10,17 +10,17 @@ const SEGMENTS: usize = 27;
 
 /// Cells that come into being when first asked for and live as long as the table.
 ///
-/// A cloned handle shows the same cells. Reading takes no lock: one load of a segment pointer and an index.
-/// Cells are never moved or freed, so a reload of the configuration keeps what they hold.
+/// Reading takes no lock: one load of a segment pointer and an index. Cells are never moved, so a reload of the
+/// configuration keeps what they hold. How a table is shared is up to the store that it is a part of.
 pub struct Table<T> {
-    segments: Arc<[OnceLock<Box<[T]>>; SEGMENTS]>,
+    segments: [OnceLock<Box<[T]>>; SEGMENTS],
 }
 
 impl<T: Default> Table<T> {
     /// An empty table.
     #[must_use]
-    pub fn new() -> Self {
-        Self { segments: Arc::new([const { OnceLock::new() }; SEGMENTS]) }
+    pub const fn new() -> Self {
+        Self { segments: [const { OnceLock::new() }; SEGMENTS] }
     }
 
     /// The cell at `index`, made with its default if this is the first time anybody asks.
@@ -42,12 +42,6 @@ fn locate(index: usize) -> (usize, usize) {
     let shifted = index + FIRST;
     let segment = (shifted.ilog2() - FIRST.ilog2()) as usize;
     (segment, shifted - (FIRST << segment))
-}
-
-impl<T> Clone for Table<T> {
-    fn clone(&self) -> Self {
-        Self { segments: self.segments.clone() }
-    }
 }
 
 impl<T: Default> Default for Table<T> {
@@ -76,7 +70,7 @@ mod tests {
             table.cell(index).store(index + 1, Ordering::Relaxed);
         }
         for index in 0..1_000 {
-            assert_eq!(table.clone().cell(index).load(Ordering::Relaxed), index + 1);
+            assert_eq!(table.cell(index).load(Ordering::Relaxed), index + 1);
         }
     }
 

@@ -129,6 +129,7 @@ fn a_missing_directory_is_created_and_the_default_profile_asked_for() {
     let problems = load(&profiles, &Environment::default()).unwrap_err();
     assert!(profiles.is_dir());
     assert_eq!((problems.len(), problems[0].code), (1, "default_profile_missing"));
+    assert!(problems[0].is_error());
 }
 
 #[test]

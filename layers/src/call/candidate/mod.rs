@@ -3,14 +3,19 @@
 //! **What it does.** Lists every channel of the chain's providers and lets each pass the filters, stage by
 //! stage ([`Stage`]). A channel that is ruled out stays on the list with the reason, for logs and explanations.
 //!
+//! **When to use it.** Always: failover draws from this list and from nothing else.
+//!
 //! **Where it stands.** Inside everything that can answer without an upstream, outside
 //! [`StrategyLayer`](crate::call::strategy::StrategyLayer), which orders what is left.
 //!
 //! **Built in** are the stages that need nothing but the catalogue: transport, archival, allow-lists, method
 //! support and declared parameter limits. The stages that read state are given with
-//! [`CandidateLayer::filter`]; an absent one rules nothing out.
+//! [`CandidateLayer::filter`]; an absent one rules nothing out. A stack that cannot send over WebSocket gives
+//! [`HttpOnly`].
 //!
 //! **Without a plan** (no [`ProfileLayer`](crate::edge) outside) the call is refused with an internal error.
+//!
+//! **What it counts.** Nothing; the time that selecting takes is written into the call's journal.
 //!
 //! **Cancel safety.** Adds no state of its own: its future is the inner service's.
 //!
@@ -27,6 +32,7 @@
 mod declared;
 mod heights;
 mod hints;
+mod http_only;
 mod select;
 
 use std::fmt;
@@ -37,8 +43,9 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
+pub use self::http_only::HttpOnly;
 use self::select::Selection;
-use super::{Call, Failure, Filter, Reply, Stage, either::Either, unplanned};
+use super::{Call, Either, Failure, Filter, Reply, Stage, unplanned};
 
 /// Knows how far chains are.
 pub trait Heads: Send + Sync {

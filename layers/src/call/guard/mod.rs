@@ -12,8 +12,14 @@
 //! ([JSON-RPC 2.0, section 4](https://www.jsonrpc.org/specification#request_object)). What is answered or blocked
 //! here echoes any id.
 //!
+//! **When to use it.** In front of more than one provider, and wherever clients may not reach accounts and filters of a
+//! node.
+//!
 //! **Where it stands.** Inside [`ProfileLayer`](crate::edge), because the chain must be known, and outside the client
 //! limit and everything that costs something. A dry run passes: it asks about a decision, not for an answer.
+//!
+//! **Without a plan** (no `ProfileLayer` outside) `eth_chainId` is refused with an internal error; everything else is
+//! judged as always.
 //!
 //! **What it counts.** Nothing.
 //!
@@ -65,7 +71,7 @@ impl<S> Layer<S> for GuardLayer {
     type Service = GuardService<S>;
 
     fn layer(&self, inner: S) -> GuardService<S> {
-        GuardService { inner, policy: self.policy }
+        GuardService::new(inner, self.policy)
     }
 }
 
@@ -74,6 +80,13 @@ impl<S> Layer<S> for GuardLayer {
 pub struct GuardService<S> {
     inner: S,
     policy: GuardPolicy,
+}
+
+impl<S> GuardService<S> {
+    /// Around a service of calls.
+    pub const fn new(inner: S, policy: GuardPolicy) -> Self {
+        Self { inner, policy }
+    }
 }
 
 impl<S> Service<Call> for GuardService<S>

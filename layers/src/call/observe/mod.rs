@@ -13,10 +13,14 @@
 //! **When metadata is there.** For every result, and for errors of calls that channels were considered for. Not for
 //! what was refused before. The items of a batch have it only when the client wants it in headers.
 //!
+//! **When to use it.** Where somebody reads logs, or clients ask which provider answered.
+//!
 //! **Where it stands.** Outermost, so that it sees refused calls and all the time that is spent. What it reads is in
 //! the journal, written by the layers further in; without them the entries are shorter.
 //!
 //! **Time.** A call is over when its answer begins. A large result may still be streaming then.
+//!
+//! **What it counts.** Nothing; what it reports are tracing events.
 //!
 //! **What it costs.** Nothing is formatted or allocated unless somebody listens. With all log levels off and no
 //! metadata asked for, a call passes untouched.

@@ -1,7 +1,6 @@
 //! The buckets of all clients.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use tokio::time::Instant;
 use super::bucket::{self, Quota};
 use crate::call::ClientId;
 use crate::catalog::ClientLimit;
+use crate::state::Shared;
 
 /// New buckets are swept for when as many have been added as there were after the last sweep, and at least this
 /// many: so the sweeps cost a constant share of the additions.
@@ -19,10 +19,10 @@ const SWEEP_AFTER: usize = 1024;
 /// The token buckets of all clients of all profiles, as a cloneable handle. Profiles never share a bucket.
 #[derive(Clone)]
 pub struct Limits {
-    shared: Arc<Shared>,
+    store: Shared<Store>,
 }
 
-struct Shared {
+struct Store {
     epoch: Instant,
     buckets: papaya::HashMap<Key, Bucket, foldhash::fast::RandomState>,
     /// How many more buckets may come before the next sweep.
@@ -45,12 +45,12 @@ impl Limits {
     /// No bucket yet; every client starts with a full one.
     #[must_use]
     pub fn new() -> Self {
-        let shared = Shared {
+        let store = Store {
             epoch: Instant::now(),
             buckets: papaya::HashMap::default(),
             until_sweep: AtomicUsize::new(SWEEP_AFTER),
         };
-        Self { shared: Arc::new(shared) }
+        Self { store: Shared::new(store) }
     }
 
     /// Takes a token from a client's bucket. A limit other than that of the last call applies at once: the bucket
@@ -70,7 +70,7 @@ impl Limits {
         let now = self.nanos(now);
         let quota = Quota::of(limit);
         let key = Key { profile: profile.clone(), client };
-        let buckets = self.shared.buckets.pin();
+        let buckets = self.store.buckets.pin();
         let bucket = match buckets.get(&key) {
             Some(bucket) => bucket,
             None => {
@@ -90,33 +90,33 @@ impl Limits {
     /// by a background task; it also happens by itself when many new clients come.
     pub fn sweep(&self, now: Instant) {
         let now = self.nanos(now);
-        let buckets = self.shared.buckets.pin();
+        let buckets = self.store.buckets.pin();
         // A token that is taken between the look and the removal is given back: once per bucket and sweep.
         buckets.retain(|_, bucket| !bucket::is_full(bucket.full_at.load(Ordering::Relaxed), now));
-        self.shared.until_sweep.store(buckets.len().max(SWEEP_AFTER), Ordering::Relaxed);
+        self.store.until_sweep.store(buckets.len().max(SWEEP_AFTER), Ordering::Relaxed);
     }
 
     /// How many buckets there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shared.buckets.len()
+        self.store.buckets.len()
     }
 
     /// Whether there is no bucket.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.shared.buckets.is_empty()
+        self.store.buckets.is_empty()
     }
 
     fn count_new(&self, now: Instant) {
         let left = |left: usize| left.checked_sub(1);
-        if self.shared.until_sweep.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_err() {
+        if self.store.until_sweep.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_err() {
             self.sweep(now);
         }
     }
 
     fn nanos(&self, now: Instant) -> u64 {
-        let since = now.saturating_duration_since(self.shared.epoch);
+        let since = now.saturating_duration_since(self.store.epoch);
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 }

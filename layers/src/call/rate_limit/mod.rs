@@ -9,6 +9,8 @@
 //!
 //! **Limits** are those of the resolved profile, read anew for each call, so that a reload takes effect at once.
 //!
+//! **When to use it.** With clients that are not trusted to keep to what was agreed.
+//!
 //! **Where it stands.** Inside [`GuardLayer`](crate::call), outside everything that touches providers or is answered
 //! from a cache: it counts what clients ask, not what it costs.
 //!
@@ -61,7 +63,7 @@ impl<S> Layer<S> for RateLimitLayer {
     type Service = RateLimitService<S>;
 
     fn layer(&self, inner: S) -> RateLimitService<S> {
-        RateLimitService { inner, limits: self.limits.clone() }
+        RateLimitService::new(inner, self.limits.clone())
     }
 }
 
@@ -73,6 +75,11 @@ pub struct RateLimitService<S> {
 }
 
 impl<S> RateLimitService<S> {
+    /// Around a service of calls.
+    pub const fn new(inner: S, limits: Limits) -> Self {
+        Self { inner, limits }
+    }
+
     fn charge(&self, call: &Call) -> Result<(), Failure> {
         let Some(client) = call.origin.client else { return Ok(()) };
         if call.batch.is_some() {

@@ -3,12 +3,16 @@
 //! **What it does.** Lets the call's strategy order the candidates, then puts healthy ones before limited and
 //! half-open ones ([`TierOrder`]). A strategy never removes a channel.
 //!
+//! **When to use it.** With more than one provider of a chain. Without it they are asked in configured order.
+//!
 //! **Where it stands.** Directly inside [`CandidateLayer`](crate::call::candidate::CandidateLayer).
 //!
 //! **Strategies.** `load_balanced` and `priority` are built in; others are given with
 //! [`StrategyLayer::ranker`]. A strategy that nobody gave is served as `load_balanced`.
 //!
 //! **Without candidates** (no `CandidateLayer` outside) the call passes through unchanged.
+//!
+//! **What it counts.** Nothing.
 //!
 //! **Cancel safety.** Adds no state of its own: its future is the inner service's.
 //!

@@ -36,8 +36,18 @@ fn a_plain_profile_has_no_problem() {
 }
 
 #[test]
-fn the_default_profile_is_required_and_slugs_are_unique() {
-    assert_eq!(found(&[]), [("default_profile_missing", "slug".to_owned())]);
+fn a_set_without_a_default_profile_is_for_calls_that_name_theirs() {
+    let alone = || ProfileSpec { slug: "tenant".into(), ..base() };
+    let problems = validate(&[alone()]);
+    let shown: Vec<_> = problems.iter().map(|problem| (problem.severity, problem.code)).collect();
+    assert_eq!(shown, [(Severity::Warning, "default_profile_missing")]);
+    let live = Live::new(vec![alone()]).unwrap();
+    assert!(live.load().profile("default").is_none());
+    assert!(live.load().profile("tenant").is_some());
+}
+
+#[test]
+fn slugs_are_unique() {
     let named = |slug: &str| ProfileSpec { slug: slug.into(), ..base() };
     for bad in ["", "a b", "a/b", "..", "é"] {
         let found = found(&[base(), named(bad)]);

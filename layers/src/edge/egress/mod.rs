@@ -21,6 +21,8 @@
 //! [`BoxError`] counts as a request that may have been executed. It must not follow redirects
 //! and must not ask for compression: a compressed reply is refused.
 //!
+//! **What it counts.** Nothing.
+//!
 //! **Cancel safety.** Dropping the future, or the body of a large reply, drops the exchange. Over HTTP/1 that costs
 //! the connection, over HTTP/2 the stream.
 //!

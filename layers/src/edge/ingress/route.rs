@@ -29,9 +29,5 @@ pub(super) fn is_rpc(uri: &Uri) -> bool {
 /// How the client wants to see routing metadata. The query beats the header, even when it says nothing valid.
 pub(super) fn meta_mode(uri: &Uri, headers: &HeaderMap) -> MetaMode {
     let header = || headers.get("x-lasso-include-meta").and_then(|value| value.to_str().ok());
-    match query::value(uri, "include_meta").or_else(header) {
-        Some("headers") => MetaMode::Headers,
-        Some("body") => MetaMode::Body,
-        _ => MetaMode::None,
-    }
+    query::value(uri, "include_meta").or_else(header).map(MetaMode::from_name).unwrap_or_default()
 }

@@ -11,6 +11,8 @@
 //!
 //! **Pin.** A provider in the route is asked alone. Otherwise the provider that was chosen for a batch goes first.
 //!
+//! **When to use it.** Always: no other layer looks names up.
+//!
 //! **Where it stands.** Inside [`ObserveLayer`](crate::call), which wants to see refused calls too, and outside
 //! everything else: every other layer asks the plan.
 //!
@@ -146,6 +148,13 @@ impl<S> Layer<S> for ProfileLayer {
 pub struct ProfileService<S> {
     inner: S,
     layer: ProfileLayer,
+}
+
+impl<S> ProfileService<S> {
+    /// Around a service of calls.
+    pub fn new(inner: S, live: Live, policy: ProfilePolicy) -> Self {
+        Self { inner, layer: ProfileLayer::new(live, policy) }
+    }
 }
 
 impl<S> Service<Call> for ProfileService<S>

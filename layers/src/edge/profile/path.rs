@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, Uri};
+use percent_encoding::percent_decode_str;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
@@ -50,7 +51,8 @@ pub fn parse(uri: &Uri, headers: &HeaderMap) -> Option<Parsed> {
         .or(query.provider_id)
         .or_else(|| header("x-lasso-provider").filter(|id| !id.is_empty()).map(SmolStr::new));
     route.transport = query.transport.or_else(|| header("x-lasso-transport").and_then(transport));
-    let meta = query.meta.or_else(|| header("x-lasso-include-meta").map(meta)).unwrap_or_default();
+    let meta =
+        query.meta.or_else(|| header("x-lasso-include-meta").map(MetaMode::from_name)).unwrap_or_default();
     Some(Parsed { route, meta })
 }
 
@@ -60,7 +62,7 @@ fn route(path: &str) -> Option<Route> {
     let shape = path.strip_prefix("/ws").unwrap_or(path).strip_prefix("/rpc/")?;
     let shape = shape.strip_suffix('/').unwrap_or(shape);
     let segments: SmallVec<[Cow<'_, str>; LONGEST + 1]> =
-        shape.split('/').take(LONGEST + 1).map(|segment| decode(segment, false)).collect();
+        shape.split('/').take(LONGEST + 1).map(|segment| decode(segment)).collect();
 
     let (profile, rest) = match &segments[..] {
         [word, profile, rest @ ..] if word == "profile" && !rest.is_empty() => (SmolStr::new(profile), rest),
@@ -92,14 +94,6 @@ fn transport(value: &str) -> Option<Transport> {
     }
 }
 
-fn meta(value: &str) -> MetaMode {
-    match value {
-        "headers" => MetaMode::Headers,
-        "body" => MetaMode::Body,
-        _ => MetaMode::None,
-    }
-}
-
 /// The query parameters that mean something here. The last one of a name counts.
 #[derive(Default)]
 struct Query {
@@ -114,14 +108,14 @@ impl Query {
     fn of(query: &str) -> Self {
         let mut found = Self::default();
         for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-            let value = decode(value, true);
+            let value = decode_query(value);
             let id = || (!value.is_empty()).then(|| SmolStr::new(&value));
-            match &*decode(name, true) {
+            match &*decode_query(name) {
                 "strategy" => found.strategy = Strategy::from_name(&value),
                 "provider_override" => found.provider_override = id(),
                 "provider_id" => found.provider_id = id(),
                 "transport" => found.transport = transport(&value),
-                "include_meta" => found.meta = Some(meta(&value)),
+                "include_meta" => found.meta = Some(MetaMode::from_name(&value)),
                 _ => {}
             }
         }
@@ -129,30 +123,15 @@ impl Query {
     }
 }
 
-/// Undoes percent-encoding ([RFC 3986, section 2.1](https://www.rfc-editor.org/rfc/rfc3986#section-2.1)), and in a
-/// query the `+` of HTML forms. What is not a valid escape stays as it is; bytes that are not UTF-8 become U+FFFD.
-fn decode(text: &str, is_query: bool) -> Cow<'_, str> {
-    if !text.bytes().any(|byte| byte == b'%' || (is_query && byte == b'+')) {
-        return Cow::Borrowed(text);
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let escaped = if byte == b'%' { after.split_first_chunk::<2>() } else { None };
-        let value = escaped.and_then(|(digits, after)| Some((hex(digits[0])? << 4 | hex(digits[1])?, after)));
-        let (byte, after) = match value {
-            Some(decoded) => decoded,
-            None if is_query && byte == b'+' => (b' ', after),
-            None => (byte, after),
-        };
-        bytes.push(byte);
-        rest = after;
-    }
-    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+/// Undoes percent-encoding ([RFC 3986, section 2.1](https://www.rfc-editor.org/rfc/rfc3986#section-2.1)). What is not
+/// a valid escape stays as it is; bytes that are not UTF-8 become U+FFFD.
+fn decode(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
 }
 
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+/// The same in a query, where a `+` is the space of HTML forms.
+fn decode_query(text: &str) -> Cow<'_, str> {
+    if text.contains('+') { Cow::Owned(decode(&text.replace('+', " ")).into_owned()) } else { decode(text) }
 }
 
 #[cfg(test)]
@@ -250,6 +229,14 @@ mod tests {
     }
 
     #[test]
+    fn a_plus_is_a_space_in_a_query_only() {
+        let provider = |uri: &str| parsed(uri).unwrap().route.provider.unwrap();
+        assert_eq!(provider("/rpc/eth?provider_id=a+b%2Bc"), "a b+c");
+        assert_eq!(provider("/rpc/eth?provider%5Fid=a%zz"), "a%zz");
+        assert_eq!(provider("/rpc/eth/a+b"), "a+b");
+    }
+
+    #[test]
     fn the_path_beats_the_query_and_the_query_beats_the_header() {
         let mut headers = HeaderMap::new();
         headers.insert("x-lasso-provider", HeaderValue::from_static("from-header"));
@@ -306,8 +293,8 @@ mod tests {
         #[test]
         fn decoding_undoes_encoding(text in any::<String>()) {
             let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
-            prop_assert_eq!(decode(&encoded, false), text.as_str());
-            prop_assert_eq!(decode(&encoded, true), text.as_str());
+            prop_assert_eq!(decode(&encoded), text.as_str());
+            prop_assert_eq!(decode_query(&encoded), text.as_str());
         }
     }
 }

@@ -126,7 +126,7 @@ async fn other_methods_are_forwarded() {
 async fn api_case_14_a_subscription_over_http_is_told_where_to_go() {
     for method in ["eth_subscribe", "eth_unsubscribe"] {
         let mut over_http = call("1", method, "[]");
-        over_http.origin.path = Some("/rpc/profile/default/fastest/ethereum?x=1".parse().unwrap());
+        over_http.origin.path = Some("/rpc/profile/default/fastest/ethereum".into());
         let (code, _, data) = refusal(over_http).await;
         assert_eq!(code, -32601);
         let url = "/ws/rpc/profile/default/fastest/ethereum";

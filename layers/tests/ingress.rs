@@ -658,7 +658,7 @@ async fn cases_14_and_15_a_refusal_of_one_call_has_status_200_and_its_id() {
     let answered = send(&Ingress::new(stack.clone()), post(uri, call("1", "eth_subscribe"))).await;
     answered.expect_error(200, code::METHOD_NOT_FOUND, json!(1));
     let path = stack.call(0).origin.path.unwrap();
-    assert_eq!(path.path(), "/rpc/profile/default/fastest/ethereum");
+    assert_eq!(path, "/rpc/profile/default/fastest/ethereum");
 }
 
 #[tokio::test]

@@ -2,8 +2,6 @@
 
 use std::net::IpAddr;
 
-use http::HeaderValue;
-use http::uri::PathAndQuery;
 use smol_str::SmolStr;
 
 use crate::catalog::{DEFAULT_PROFILE, Strategy, Transport};
@@ -46,10 +44,11 @@ pub struct Origin {
     pub request_id: Option<SmolStr>,
     /// Who pays for it with a rate-limit token; `None` is never limited.
     pub client: Option<ClientId>,
-    /// The request's path and query. The query may hold a key: only the path is ever written out.
-    pub path: Option<PathAndQuery>,
-    /// The client's `user-agent`.
-    pub user_agent: Option<HeaderValue>,
+    /// The path of the client's request, without the query, which may hold a key. A copy: a slice of the request's
+    /// head would keep the connection's read buffer alive for as long as the call waits.
+    pub path: Option<SmolStr>,
+    /// The client's `user-agent`, copied for the same reason.
+    pub user_agent: Option<SmolStr>,
     /// Which routing metadata the client asked for.
     pub meta: MetaMode,
 }

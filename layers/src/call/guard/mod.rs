@@ -158,7 +158,7 @@ fn needs_web_socket(call: &Call) -> Failure {
     let mut error = ErrorObject::new(code::METHOD_NOT_FOUND, message);
     if let Some(path) = &call.origin.path {
         let mut data = br#"{"websocket_url":"#.to_vec();
-        write_string(&mut data, &format!("/ws{}", path.path()));
+        write_string(&mut data, &format!("/ws{path}"));
         data.push(b'}');
         error = error.with_data(data);
     }

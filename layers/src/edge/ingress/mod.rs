@@ -64,6 +64,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::USER_AGENT;
 use http::{Method, Request, Response, StatusCode};
+use smol_str::SmolStr;
 use tokio::time::Instant;
 use tower::Service;
 
@@ -204,8 +205,8 @@ impl<S> Ingress<S> {
             transport: Some(Transport::Http),
             request_id: Some(id.name().clone()),
             client: client_id(headers, uri, peer, &self.policy.trusted_proxies),
-            path: uri.path_and_query().cloned(),
-            user_agent: headers.get(USER_AGENT).cloned(),
+            path: Some(SmolStr::new(uri.path())),
+            user_agent: headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(SmolStr::new),
             meta: MetaMode::None,
         }
     }

@@ -54,7 +54,8 @@ impl RequestId {
             Ok(text) if text.len() <= MAX_LOGGED_BYTES => SmolStr::new(text),
             _ => format_smolstr!("sha256:{}", URL_SAFE_NO_PAD.encode(Sha256::digest(bytes))),
         };
-        Some(Self { sent: Some(header.clone()), name })
+        // A copy: a slice would keep the read buffer for as long as the call waits.
+        Some(Self { sent: HeaderValue::from_bytes(bytes).ok(), name })
     }
 
     /// Nothing depends on the name being hard to guess: the fast generator of the thread is good enough.

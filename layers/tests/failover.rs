@@ -793,8 +793,20 @@ async fn a_call_that_only_channels_on_probation_are_left_for_is_told_of() {
     };
     assert_eq!(told("lasso.failover.degraded_mode"), [(Level::WARN, "a".into())]);
     assert_eq!(told("lasso.failover.fast_fail"), [(Level::WARN, "b".into())]);
+    let reason = log.entries("lasso.failover.fast_fail")[0].fields["failover_reason"].clone();
+    assert_eq!(reason, "server_error_detected");
     assert_eq!(told("lasso.failover.degraded_success"), [(Level::INFO, "c".into())]);
     assert!(log.entries("lasso.failover.exhaustion").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_that_opened_since_the_choice_is_told_of() {
+    let (log, _guard) = Log::at(LevelFilter::INFO);
+    let upstreams =
+        Upstreams::new(&[("a:http", Does::Refused(Category::CircuitOpen)), ("b:http", Does::Answers("1"))]);
+    assert_eq!(result(upstreams.serve(listed(&abc())).await), "1");
+    let entries = log.entries("lasso.failover.circuit_open");
+    assert_eq!((entries.len(), &entries[0].fields["provider_id"]), (1, &"a".into()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -96,12 +96,10 @@ impl Reload {
                 Err(problems) => {
                     tracing::error!(
                         event = "lasso.config.reload_failed",
-                        problems = problems.len(),
+                        problems = problems.iter().filter(|problem| problem.is_error()).count(),
                         "the new profiles are refused, the old ones stay in force"
                     );
-                    for problem in problems {
-                        tracing::error!(event = "lasso.config.problem", "{problem}");
-                    }
+                    problems.iter().for_each(tell);
                     Some(Instant::now() + self.jittered_retry())
                 }
             };
@@ -121,9 +119,7 @@ impl Reload {
     fn reload(&self) -> Result<(), Vec<Located>> {
         let environment = Environment::load(&self.environment_folder)?;
         let loaded = config::load(&self.folder, &environment)?;
-        for warning in &loaded.warnings {
-            tracing::warn!(event = "lasso.config.problem", "{warning}");
-        }
+        loaded.warnings.iter().for_each(tell);
         // `load` found no error, so publishing finds none either.
         if self.live.publish(loaded.profiles).is_ok() {
             let catalog = self.live.load();
@@ -140,5 +136,14 @@ impl Reload {
     /// Up to a seventh more or less, so that many processes do not read a shared volume at once.
     fn jittered_retry(&self) -> Duration {
         self.policy.retry.mul_f64(fastrand::f64().mul_add(2.0 / 7.0, 6.0 / 7.0))
+    }
+}
+
+/// One line for each problem: what made the difference between accepted and refused stands out.
+fn tell(problem: &Located) {
+    if problem.is_error() {
+        tracing::error!(event = "lasso.config.problem", "{problem}");
+    } else {
+        tracing::warn!(event = "lasso.config.problem", "{problem}");
     }
 }

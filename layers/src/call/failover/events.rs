@@ -30,8 +30,14 @@ pub(super) fn fast_fail(call: &Call, candidate: &Candidate, category: Category) 
         call,
         candidate,
         "attempt failed, trying the next channel",
-        error_category = category.as_str()
+        error_category = category.as_str(),
+        failover_reason = reason(category)
     );
+}
+
+/// The breaker refused a channel that was chosen while it still admitted.
+pub(super) fn circuit_open(call: &Call, candidate: &Candidate) {
+    event!(warn, "lasso.failover.circuit_open", call, candidate, "circuit open, trying the next channel");
 }
 
 /// A call begins on a channel on probation, for want of another.
@@ -63,4 +69,21 @@ pub(super) fn exhaustion(call: &Call, retry_after_ms: u128) {
         retry_after_ms = u64::try_from(retry_after_ms).unwrap_or(u64::MAX),
         "no channel is left for the call",
     );
+}
+
+/// Why a failure of this category is followed by another attempt.
+const fn reason(category: Category) -> &'static str {
+    match category {
+        Category::RateLimit => "rate_limit_detected",
+        Category::ServerError => "server_error_detected",
+        Category::NetworkError => "network_error_detected",
+        Category::AuthError => "auth_error_detected",
+        Category::Timeout => "timeout_detected",
+        Category::CapabilityViolation => "capability_violation_detected",
+        Category::MethodNotFound => "method_not_found_detected",
+        Category::BlockNotAvailable => "block_not_available_failover",
+        Category::ClientError => "client_error_failover",
+        Category::UnclassifiedServerError => "unclassified_error_failover",
+        _ => "retriable_error",
+    }
 }

@@ -186,6 +186,9 @@ impl Run {
                 self.put_back |= bit(index);
             } else {
                 candidate.skipped(category);
+                if category == Category::CircuitOpen {
+                    events::circuit_open(&self.call, candidate);
+                }
                 if category == Category::LocalCapacityRejection && self.last.is_none() {
                     self.last = Some(failure);
                 }

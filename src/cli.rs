@@ -122,7 +122,7 @@ fn finish(outcome: Result<(), Refusal>) -> ExitCode {
             for problem in &problems {
                 eprintln!("{problem}");
             }
-            eprintln!("the configuration is refused: {} problems", problems.len());
+            eprintln!("{}", config::refusal(&problems));
             ExitCode::FAILURE
         }
         Err(Refusal::Run(error)) => {

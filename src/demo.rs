@@ -63,7 +63,7 @@ impl Demo {
     pub fn welcome(&self, listen: SocketAddr) -> String {
         let nodes: String =
             self.nodes.iter().map(|node| format!("  {:<6} {}\n", node.name(), node.http_url())).collect();
-        let call = |path: &str, body: &str| format!("  curl -s http://{listen}{path} -d '{body}'\n");
+        let call = |path: &str, body: &str| format!("  curl -s 'http://{listen}{path}' -d '{body}'\n");
         [
             "Three simulated nodes of one chain are running:\n",
             &nodes,

@@ -9,7 +9,7 @@ use lasso_layers::attempt::benchmark::{
     Series, Summary,
 };
 use lasso_layers::call::{
-    BoxError, Call, Dispatch, ErrorReply, Failure, RankContext, Ranker, Reply, TransportKind, UpstreamFailure,
+    BoxError, Call, Dispatch, Failure, RankContext, Ranker, Reply, TransportKind, UpstreamFailure,
 };
 use lasso_layers::catalog::{Category, Live, MethodId, Transport};
 use lasso_layers::testing::{attempt, call, chain, listed, live, planned, reply};
@@ -111,9 +111,8 @@ async fn answers_that_are_errors_count_nothing_but_their_time() {
     let live = live(chain(&["a"]));
     let benchmarks = Benchmarks::new();
     let attempt = attempt(call_to(&live, "eth_call"), 0);
-    let revert =
-        ErrorReply { error: ErrorObject::new(3, "execution reverted"), category: Category::ExecutionRevert };
-    exchange(benchmarks, &attempt, TOOK, Ok(Reply::Error(Box::new(revert)))).await;
+    let revert = Reply::error(ErrorObject::new(3, "execution reverted"), Category::ExecutionRevert);
+    exchange(benchmarks, &attempt, TOOK, Ok(revert)).await;
     assert_eq!(benchmarks.read(series(&attempt)), None);
     assert_eq!(attempt.call().journal().upstream(), TOOK);
 }

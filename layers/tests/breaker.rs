@@ -9,8 +9,8 @@ use lasso_layers::attempt::breaker::{
     BreakerPolicy, BreakerState, Breakers, CircuitBreaker, CircuitBreakerLayer, Reason, Refusal, Transition,
 };
 use lasso_layers::call::{
-    BoxError, Demotion, Dispatch, ErrorReply, Failure, Filter, Hints, Reply, Subject, TransportKind,
-    UpstreamFailure, Verdict,
+    BoxError, Demotion, Dispatch, Failure, Filter, Hints, Reply, Subject, TransportKind, UpstreamFailure,
+    Verdict,
 };
 use lasso_layers::catalog::{Category, Live, ProfileSpec, ProviderSpec, Transport};
 use lasso_layers::testing::{attempt, call, chain, live, planned, reply};
@@ -140,10 +140,7 @@ async fn cases_49_and_50_limits_reverts_and_our_own_refusals_do_not_count() {
     for _ in 0..10 {
         for outcome in [
             Err(answered(Category::RateLimit)),
-            Ok(Reply::Error(Box::new(ErrorReply {
-                error: ErrorObject::new(3, "execution reverted"),
-                category: Category::ExecutionRevert,
-            }))),
+            Ok(Reply::error(ErrorObject::new(3, "execution reverted"), Category::ExecutionRevert)),
             Err(answered(Category::CapabilityViolation)),
             Err(Failure::transport(TransportKind::Capacity, Dispatch::NotSent, Transport::Http)),
             // A refusal by this process says nothing about the provider, whatever it is called.

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use http::StatusCode;
 use lasso_layers::attempt::Attempt;
 use lasso_layers::attempt::classify::ClassifyLayer;
-use lasso_layers::call::{BoxError, Dispatch, Failure, Reply, StatusFailure, TransportKind, UpstreamFailure};
+use lasso_layers::call::{
+    BoxError, Dispatch, ErrorReply, Failure, Reply, StatusFailure, TransportKind, UpstreamFailure,
+};
 use lasso_layers::catalog::{Category, ErrorRule, Failover, Transport};
 use lasso_layers::testing;
 use lasso_layers::wire::{ErrorObject, ReplyDefect};
@@ -132,6 +134,15 @@ async fn errors_of_foreign_services_become_failures() {
 }
 
 /// Edge case 32, over HTTP status and in a reply.
+#[tokio::test]
+async fn the_header_beside_an_error_beats_its_data() {
+    let error = ErrorObject::new(-32005, "slow down").with_data(r#"{"retry_after":2}"#);
+    let reply =
+        ErrorReply { error, category: Category::UnknownError, retry_after: Some(Duration::from_secs(7)) };
+    let failure = upstream(outcome_of(attempt_with(Vec::new()), Ok(Reply::Error(Box::new(reply)))).await);
+    assert_eq!((failure.category, failure.retry_after), (Category::RateLimit, Some(Duration::from_secs(7))));
+}
+
 #[tokio::test]
 async fn provider_rules_apply_to_live_traffic() {
     let rules = || {

@@ -713,6 +713,17 @@ async fn compressed_replies_are_refused() {
     }
 }
 
+#[tokio::test]
+async fn an_error_with_a_status_of_success_keeps_the_header_that_says_when_to_come_back() {
+    for (header, expected) in [("7", Some(Duration::from_secs(7))), ("soon", None)] {
+        let outcome = exchange(EgressPolicy::default(), attempt_of(&request_with_id("1")), |_, _| {
+            let text = br#"{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"slow down"}}"#;
+            Response::builder().header(RETRY_AFTER, header).body(Script::chunks(text, 9)).unwrap()
+        });
+        assert_eq!(error(outcome.await).retry_after, expected);
+    }
+}
+
 // === Statuses ===
 
 async fn refusal(code: u16, body: Script) -> StatusFailure {

@@ -1,6 +1,9 @@
 //! What happens when a provider does not answer.
 #![cfg(all(feature = "failover", feature = "candidate", feature = "strategy", feature = "test-util"))]
 
+#[path = "support/log.rs"]
+mod log;
+
 use std::future::{Ready, pending, ready};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll};
@@ -21,6 +24,10 @@ use lasso_layers::testing;
 use lasso_layers::wire::{ErrorObject, ReplyDefect};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tower::{Layer, Service, ServiceExt, service_fn};
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+
+use self::log::Log;
 
 // === impl Upstreams ===
 
@@ -756,6 +763,65 @@ async fn an_unknown_method_is_named_in_full_when_there_is_no_channel() {
     let call = testing::planned(&abc(), call, SECOND);
     let reply = Upstreams::new(&[]).select_and_serve(all_open(|_| None), call).await;
     assert!(error(reply).1.contains("method: vendor_x."));
+}
+
+// === events ===
+
+fn on_probation(all_but: &'static [&'static str]) -> CandidateLayer {
+    CandidateLayer::new().filter(Stage::Circuit, |subject: &Subject<'_>| {
+        match all_but.contains(&subject.provider.id.as_str()) {
+            true => Verdict::Keep,
+            false => Verdict::Demote(Demotion::HALF_OPEN),
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_only_channels_on_probation_are_left_for_is_told_of() {
+    let (log, _guard) = Log::at(LevelFilter::INFO);
+    let live = by_priority(testing::chain(&["a", "b", "c"]));
+    let upstreams = Upstreams::new(&[
+        ("a:http", Does::Refused(Category::HalfOpenBusy)),
+        ("b:http", SERVER),
+        ("c:http", Does::Answers("1")),
+    ]);
+    let reply = upstreams.select_and_serve(on_probation(&[]), planned(&live, |_| {})).await;
+    assert_eq!(result(reply), "1");
+    let told = |event: &str| {
+        let entries = log.entries(event).into_iter();
+        entries.map(|entry| (entry.level, entry.fields["provider_id"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(told("lasso.failover.degraded_mode"), [(Level::WARN, "a".into())]);
+    assert_eq!(told("lasso.failover.fast_fail"), [(Level::WARN, "b".into())]);
+    assert_eq!(told("lasso.failover.degraded_success"), [(Level::INFO, "c".into())]);
+    assert!(log.entries("lasso.failover.exhaustion").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn probation_behind_a_healthy_channel_is_no_degraded_mode() {
+    let (log, _guard) = Log::at(LevelFilter::INFO);
+    let live = by_priority(testing::chain(&["a", "b"]));
+    let upstreams = Upstreams::new(&[("a:http", Does::Answers("1")), ("b:http", SERVER)]);
+    let reply = upstreams.select_and_serve(on_probation(&["b"]), planned(&live, |_| {})).await;
+    assert_eq!(
+        (result(reply), upstreams.attempted()),
+        ("1".to_owned(), vec!["b:http".into(), "a:http".into()])
+    );
+    assert!(log.entries("lasso.failover.degraded_mode").is_empty());
+    assert!(log.entries("lasso.failover.degraded_success").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_no_channel_is_left_is_an_error_with_the_time_to_wait() {
+    let (log, _guard) = Log::at(LevelFilter::INFO);
+    for wait in [Some(ms(9000)), None] {
+        let none = all_open(if wait.is_some() { |_| Some(ms(9000)) } else { |_| None });
+        let _ = Upstreams::new(&[]).select_and_serve(none, planned(&abc(), |_| {})).await;
+    }
+    let entries = log.entries("lasso.failover.exhaustion");
+    let told = entries.iter().map(|entry| (entry.level, entry.fields["retry_after_ms"].as_u64()));
+    assert_eq!(told.collect::<Vec<_>>(), [(Level::ERROR, Some(9000)), (Level::ERROR, Some(0))]);
+    assert_eq!(entries[0].fields["method"], "eth_call");
 }
 
 // === dry runs, dropped calls, readiness ===

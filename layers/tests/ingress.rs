@@ -231,6 +231,11 @@ async fn the_content_type_matters_only_when_the_body_is_not_json() {
         let mut request = post("/rpc/ethereum", "method=eth_call&id=1");
         request.headers_mut().insert("content-type", kind.parse().unwrap());
         send(&ingress, request).await.expect_error(status, code, Value::Null);
+
+        // Meant as JSON, whatever the header says.
+        let mut request = post("/rpc/ethereum", r#" {"method":"eth_call","id":1"#);
+        request.headers_mut().insert("content-type", kind.parse().unwrap());
+        send(&ingress, request).await.expect_error(400, code::PARSE_ERROR, Value::Null);
     }
 }
 

@@ -9,10 +9,11 @@
     feature = "test-util"
 ))]
 
-use std::collections::BTreeMap;
-use std::fmt;
+#[path = "support/log.rs"]
+mod log;
+
 use std::future::pending;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lasso_layers::attempt::Attempt;
@@ -32,94 +33,16 @@ use lasso_layers::testing;
 use lasso_layers::wire::ErrorObject;
 use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tracing::field::{Field, Visit};
+use tracing::Level;
 use tracing::level_filters::LevelFilter;
-use tracing::{Level, Metadata, Subscriber, span};
 
-// === impl Log ===
+use self::log::{Entry, Log};
 
-/// Keeps every event of this thread that is at or above a level.
-#[derive(Clone)]
-struct Log {
-    level: LevelFilter,
-    events: Arc<Mutex<Vec<Entry>>>,
-}
-
-#[derive(Clone, Debug)]
-struct Entry {
-    level: Level,
-    fields: BTreeMap<&'static str, Value>,
-}
-
-impl Log {
-    fn at(level: LevelFilter) -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self { level, events: Arc::default() };
-        let guard = tracing::subscriber::set_default(log.clone());
-        (log, guard)
-    }
-
-    /// The entries with this value of `event`.
-    fn entries(&self, event: &str) -> Vec<Entry> {
-        let events = self.events.lock().unwrap();
-        events.iter().filter(|entry| entry.fields.get("event") == Some(&json!(event))).cloned().collect()
-    }
-
-    fn completed(&self) -> Entry {
-        let mut entries = self.entries("rpc.request.completed");
-        assert_eq!(entries.len(), 1);
-        entries.remove(0)
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= self.level
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.level)
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        let mut entry = Entry { level: *event.metadata().level(), fields: BTreeMap::new() };
-        event.record(&mut entry);
-        self.events.lock().unwrap().push(entry);
-    }
-}
-
-impl Visit for Entry {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.fields.insert(field.name(), json!(format!("{value:?}")));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.fields.insert(field.name(), json!(value));
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.fields.insert(field.name(), json!(value));
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.fields.insert(field.name(), json!(value));
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.fields.insert(field.name(), json!(value));
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.fields.insert(field.name(), json!(value));
-    }
+/// The one entry of the request log.
+fn completed(log: &Log) -> Entry {
+    let mut entries = log.entries("rpc.request.completed");
+    assert_eq!(entries.len(), 1);
+    entries.remove(0)
 }
 
 // === impl Stack ===
@@ -208,7 +131,7 @@ async fn a_success_has_exactly_these_fields() {
     call.origin.user_agent = Some("curl/8".parse().unwrap());
     observe(HEALTHY, call).await;
 
-    let entry = log.completed();
+    let entry = completed(&log);
     assert_eq!(entry.level, Level::INFO);
     let size = r#"{"jsonrpc":"2.0","id":1,"result":"0x1"}"#.len();
     let expected = json!({
@@ -250,7 +173,7 @@ async fn an_error_is_a_warning_with_a_masked_and_cut_text() {
     };
     run(policy, Providers { error, ..HEALTHY }, call()).await;
 
-    let Entry { level, fields } = log.completed();
+    let Entry { level, fields } = completed(&log);
     assert_eq!(level, Level::WARN);
     assert_eq!(fields["response.status"], "error");
     assert_eq!(fields["response.error.code"], -32000);
@@ -267,7 +190,7 @@ async fn a_revert_is_an_error_too() {
     let (log, _guard) = Log::at(LevelFilter::WARN);
     let error = |_: &str| Some((Category::ExecutionRevert, "execution reverted"));
     observe(Providers { error, ..HEALTHY }, call()).await;
-    assert_eq!(log.completed().fields["response.error.category"], "execution_revert");
+    assert_eq!(completed(&log).fields["response.error.category"], "execution_revert");
 }
 
 #[tokio::test(start_paused = true)]
@@ -276,7 +199,7 @@ async fn a_refused_route_is_logged_by_the_name_the_client_used() {
     let mut call = call();
     call.route.chain = "x".repeat(200).into();
     observe(HEALTHY, call).await;
-    let fields = log.completed().fields;
+    let fields = completed(&log).fields;
     assert!(fields["chain"].as_str().unwrap().starts_with("sha256:"));
     assert_eq!(fields["routing.circuit_breaker_state"], "unknown");
     for absent in ["chain_id", "strategy", "routing.selected_provider.id", "timing.upstream_latency_ms"] {
@@ -290,7 +213,7 @@ async fn an_answer_of_our_own_has_a_type_and_no_provider() {
     let mut call = testing::call("eth_chainId", "[]");
     call.origin.meta = MetaMode::Body;
     let journal = observe(HEALTHY, call).await;
-    let fields = log.completed().fields;
+    let fields = completed(&log).fields;
     assert_eq!(fields["response.result_type"], "string");
     assert_eq!(fields["params_present"], false);
     assert_eq!(fields["routing.circuit_breaker_state"], "unknown");
@@ -303,7 +226,7 @@ async fn successes_are_written_at_the_level_and_share_of_the_policy() {
     let (log, _guard) = Log::at(LevelFilter::TRACE);
     let policy = ObservePolicy { success_level: Level::DEBUG, ..ObservePolicy::default() };
     run(policy, HEALTHY, call()).await;
-    assert_eq!(log.completed().level, Level::DEBUG);
+    assert_eq!(completed(&log).level, Level::DEBUG);
 
     let (log, _guard) = Log::at(LevelFilter::TRACE);
     run(ObservePolicy { sampling_rate: 0.0, ..ObservePolicy::default() }, HEALTHY, call()).await;
@@ -335,7 +258,7 @@ async fn a_batch_has_the_entry_of_its_first_item() {
         item.batch = Some(BatchItem { batch: batch.clone(), index });
         observe(HEALTHY, item).await;
     }
-    let fields = log.completed().fields;
+    let fields = completed(&log).fields;
     assert_eq!(fields["batch_size"], 3);
     // The provider of a batch was chosen by the strategy, not by the client.
     assert_eq!(fields["routing.selected_provider.id"], "b");

@@ -8,6 +8,7 @@ use lasso_layers::catalog::Live;
 
 use super::environment::Environment;
 use super::load::{self, Loaded};
+use super::problem::Located;
 use super::settings::Settings;
 
 /// Reads the settings and all profiles as a start would and writes every problem, one a line, and then what
@@ -37,12 +38,11 @@ pub fn check(
     for problem in &problems {
         writeln!(out, "{problem}")?;
     }
-    let errors = problems.iter().filter(|problem| problem.is_error()).count();
-    let warnings = problems.len() - errors;
+    let (errors, warnings) = counts(&problems);
     // Building the catalogue is a part of starting, so it is a part of the check.
     let live = loaded.map(Live::new).and_then(Result::ok);
     let Some(live) = live.filter(|_| errors == 0) else {
-        writeln!(out, "refused: {}, {}", counted(errors, "error"), counted(warnings, "warning"))?;
+        writeln!(out, "{}", refusal(&problems))?;
         return Ok(1);
     };
     let catalog = live.load();
@@ -58,6 +58,19 @@ pub fn check(
         counted(warnings, "warning"),
     )?;
     Ok(0)
+}
+
+/// The last line of a refusal: how much there is to mend.
+#[must_use]
+pub fn refusal(problems: &[Located]) -> String {
+    let (errors, warnings) = counts(problems);
+    format!("refused: {}, {}", counted(errors, "error"), counted(warnings, "warning"))
+}
+
+/// How many errors and how many warnings there are.
+fn counts(problems: &[Located]) -> (usize, usize) {
+    let errors = problems.iter().filter(|problem| problem.is_error()).count();
+    (errors, problems.len() - errors)
 }
 
 fn counted(count: usize, what: &str) -> String {

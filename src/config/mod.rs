@@ -14,7 +14,7 @@ mod profile;
 pub mod settings;
 mod suggest;
 
-pub use self::check::check;
+pub use self::check::{check, refusal};
 pub use self::environment::Environment;
 pub use self::load::{Loaded, load};
 pub use self::problem::Located;

@@ -271,6 +271,12 @@ impl Candidates {
         })
     }
 
+    /// Whether the channel at `index` is on probation and every other one that could be asked is too.
+    pub(crate) fn is_degraded_at(&self, index: usize) -> bool {
+        let is_healthy = |candidate: &Candidate| candidate.excluded.is_none() && !candidate.tier().half_open;
+        self.list[index].tier().half_open && !self.list.iter().any(is_healthy)
+    }
+
     /// Puts a drawn channel back behind the others of its tier.
     pub fn put_back(&self, index: usize) {
         self.list[index].state.store(DEFERRED, Ordering::Relaxed);

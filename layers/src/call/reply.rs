@@ -3,6 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -28,13 +29,15 @@ pub struct ErrorReply {
     pub error: ErrorObject,
     /// What kind of error it is.
     pub category: Category,
+    /// When the upstream wants to be asked again, if it said so beside the error.
+    pub retry_after: Option<Duration>,
 }
 
 impl Reply {
     /// An error answer.
     #[must_use]
     pub fn error(error: ErrorObject, category: Category) -> Self {
-        Self::Error(Box::new(ErrorReply { error, category }))
+        Self::Error(Box::new(ErrorReply { error, category, retry_after: None }))
     }
 }
 

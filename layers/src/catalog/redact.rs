@@ -79,11 +79,15 @@ fn segment(segment: &str) -> Cow<'_, str> {
 fn parameter(parameter: &str) -> Cow<'_, str> {
     // A parameter without a value may be a bare key.
     let Some((name, value)) = parameter.split_once('=') else { return segment(parameter) };
-    let secret = SECRET_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known));
-    if value.is_empty() || !(secret || value.chars().count() > VALUE_MAX) {
+    if value.is_empty() || !(is_secret_name(name) || value.chars().count() > VALUE_MAX) {
         return parameter.into();
     }
     format!("{name}={}", mask(value)).into()
+}
+
+/// Whether a query parameter of this name is a credential.
+pub(crate) fn is_secret_name(name: &str) -> bool {
+    SECRET_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 fn mask(secret: &str) -> Cow<'_, str> {

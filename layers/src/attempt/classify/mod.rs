@@ -133,7 +133,7 @@ where
 /// Classifies what needs it.
 fn settle(outcome: Result<Reply, Failure>, attempt: &Attempt) -> Result<Reply, Failure> {
     let verdict = match outcome {
-        Ok(Reply::Error(reply)) => Verdict::of_error(reply.error, attempt),
+        Ok(Reply::Error(reply)) => Verdict::of_error(*reply, attempt),
         Err(Failure::Transport(failure)) => match *failure {
             TransportFailure { kind: TransportKind::Status(status), .. } => {
                 Verdict::of_status(status, attempt)

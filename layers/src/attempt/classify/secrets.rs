@@ -6,14 +6,18 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::HeaderName;
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use memchr::memmem;
 
-use crate::catalog::Endpoint;
-use crate::wire::ErrorObject;
+use crate::catalog::{Endpoint, redact};
+use crate::wire::{ErrorObject, RawJson};
 
-/// No shorter word is taken for a secret: it would strike out words that are none.
-const SHORTEST: usize = 12;
+/// No shorter part of an address is taken for a secret: it would strike out words that are none.
+const SHORTEST_GUESS: usize = 12;
+
+/// What is configured as a credential is one from this length on.
+const SHORTEST_CREDENTIAL: usize = 8;
 
 const STRUCK_OUT: &[u8] = b"***";
 
@@ -24,27 +28,34 @@ pub(super) fn hide(error: &mut ErrorObject, endpoint: &Endpoint) {
             error.message = Cow::Owned(String::from_utf8_lossy(&message).into_owned());
         }
         if let Some(data) = error.data.as_deref().and_then(|data| without(data, secret)) {
-            error.data = Some(Bytes::from(data));
+            // A key of digits may have stood there as a number; what is left then is no JSON.
+            error.data = RawJson::parse(&data).is_ok().then(|| Bytes::from(data));
         }
     }
 }
 
-/// The parts of an endpoint that are keys: in the path, in the query, before the host, and in headers.
+/// The parts of an endpoint that are keys: by where they stand in headers, before the host and in the query, or by
+/// what they look like in the path and the rest of the query.
 fn secrets(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
     let uri = &endpoint.uri;
-    let path = uri.path().split('/');
-    let query = uri.query().unwrap_or_default().split('&');
-    let query = query.map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
     let user = uri.authority().and_then(|authority| authority.as_str().rsplit_once('@'));
     let user = user.map_or("", |(user, _)| user).split(':');
-    let headers = endpoint.headers.iter().filter(|(name, _)| !matches!(**name, CONTENT_TYPE | ACCEPT));
-    let headers = headers.filter_map(|(_, value)| value.to_str().ok()?.split(' ').next_back());
-    path.chain(query).chain(user).chain(headers).filter(|word| is_secret(word))
+    let is_ours = |name: &HeaderName| matches!(*name, CONTENT_TYPE | ACCEPT | USER_AGENT);
+    let headers = endpoint.headers.iter().filter(move |(name, _)| !is_ours(name));
+    let headers = headers.filter_map(|(_, value)| value.to_str().ok());
+    // With its scheme and without: `Bearer` is no secret.
+    let headers = headers.flat_map(|value| [value, value.rsplit(' ').next().unwrap_or(value)]);
+    let query = || uri.query().unwrap_or_default().split('&');
+    let named = query().filter_map(|pair| pair.split_once('='));
+    let named = named.filter(|(name, _)| redact::is_secret_name(name)).map(|(_, value)| value);
+    let credentials = headers.chain(user).chain(named).filter(|word| word.len() >= SHORTEST_CREDENTIAL);
+    let rest = query().map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+    credentials.chain(uri.path().split('/').chain(rest).filter(|word| looks_like_a_key(word)))
 }
 
 /// Whether a word looks like a key and not like a name such as `arbitrum-mainnet`, and is no JSON number.
-fn is_secret(word: &str) -> bool {
-    word.len() >= SHORTEST
+fn looks_like_a_key(word: &str) -> bool {
+    word.len() >= SHORTEST_GUESS
         && word.bytes().any(|byte| byte.is_ascii_digit())
         && word.bytes().any(|byte| byte.is_ascii_alphabetic() && byte != b'e' && byte != b'E')
 }
@@ -91,6 +102,28 @@ mod tests {
         hide(&mut error, &endpoint);
         assert_eq!(error.message, "no: ***, ***/*** *** *** ***");
         assert_eq!(error.data.as_deref(), Some(&br#"{"key":"***"}"#[..]));
+    }
+
+    #[test]
+    fn a_configured_credential_is_struck_out_whatever_it_looks_like() {
+        let mut endpoint = endpoint("https://node.example/v2?apikey=letterssss&chain=arbitrum-one");
+        endpoint.headers.insert("authorization", HeaderValue::from_static("Bearer password"));
+        endpoint.headers.insert("x-token", HeaderValue::from_static("87654321"));
+        endpoint.headers.insert("x-short", HeaderValue::from_static("base"));
+        let message = "password or letterssss refused on arbitrum-one, base (87654321, Bearer)";
+        let mut error = ErrorObject::new(-32000, message).with_data(r#"{"token":"87654321"}"#);
+        hide(&mut error, &endpoint);
+        assert_eq!(error.message, "*** or *** refused on arbitrum-one, base (***, Bearer)");
+        assert_eq!(error.data.as_deref(), Some(&br#"{"token":"***"}"#[..]));
+    }
+
+    #[test]
+    fn data_that_repeats_a_key_as_a_number_is_left_out() {
+        let mut endpoint = endpoint("https://node.example");
+        endpoint.headers.insert("x-token", HeaderValue::from_static("87654321"));
+        let mut error = ErrorObject::new(-32000, "no").with_data(r#"{"token":87654321}"#);
+        hide(&mut error, &endpoint);
+        assert_eq!(error.data, None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::{Path, classify, hints, secrets, table};
 use crate::attempt::Attempt;
-use crate::call::{Failure, Reply, StatusFailure, UpstreamFailure};
+use crate::call::{ErrorReply, Failure, Reply, StatusFailure, UpstreamFailure};
 use crate::catalog::Category;
 use crate::wire::{ErrorObject, code};
 
@@ -20,9 +20,10 @@ pub(super) struct Verdict {
 
 impl Verdict {
     /// Of a JSON-RPC error in a reply with a status of success.
-    pub(super) fn of_error(error: ErrorObject, attempt: &Attempt) -> Self {
+    pub(super) fn of_error(reply: ErrorReply, attempt: &Attempt) -> Self {
+        let ErrorReply { error, retry_after, category: _ } = reply;
         let (category, _) = examine(&error, attempt);
-        Self::new(error, category, None)
+        Self::new(error, category, retry_after)
     }
 
     /// Of an HTTP status other than success.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::events;
 use crate::call::{Call, Candidates, Failure};
 use crate::catalog::Category;
 use crate::wire::{ErrorObject, code};
@@ -18,7 +19,9 @@ pub(super) fn nothing_usable(call: &Call, candidates: &Candidates) -> Failure {
     }
     let method = call.request.method();
     let shortest = candidates.all().iter().filter_map(|candidate| candidate.retry_after).min();
-    let (message, data) = match shortest.filter(|wait| !wait.is_zero()) {
+    let shortest = shortest.filter(|wait| !wait.is_zero());
+    events::exhaustion(call, shortest.map_or(0, |wait| up_to(wait, Duration::from_millis(1))));
+    let (message, data) = match shortest {
         Some(wait) => {
             let (seconds, millis) =
                 (up_to(wait, Duration::from_secs(1)), up_to(wait, Duration::from_millis(1)));

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::decide::{self, Next};
-use super::{FailoverPolicy, ending};
+use super::{FailoverPolicy, ending, events};
 use crate::attempt::Attempt;
 use crate::call::{Body, Call, Candidates, Dispatch, Failure, Reply};
 use crate::catalog::{Category, Safety};
@@ -46,13 +46,15 @@ struct Run {
     limits_off: bool,
     /// Candidates that were put back once, by position; the ones past 63 are never put back.
     put_back: u64,
+    /// Whether the call began on a channel on probation because there was no other.
+    is_degraded: bool,
     /// What the client gets if nothing better comes.
     last: Option<Failure>,
 }
 
 impl<S: Service<Attempt>> ResponseFuture<S> {
     pub(super) const fn new(call: Arc<Call>, service: S, policy: FailoverPolicy) -> Self {
-        let run = Run { call, policy, limits_off: false, put_back: 0, last: None };
+        let run = Run { call, policy, limits_off: false, put_back: 0, is_degraded: false, last: None };
         Self { service, state: State::Ready, run }
     }
 }
@@ -82,7 +84,7 @@ where
                     let candidate = *candidate;
                     match ready!(future.poll(cx)) {
                         Ok(reply) => {
-                            this.run.candidates().all()[candidate].answered();
+                            this.run.answered(candidate);
                             return Poll::Ready(Ok(reply));
                         }
                         Err(error) => this.run.failed(candidate, error.into())?,
@@ -117,6 +119,10 @@ impl Run {
             return Err(ending::out_of_time(&self.call, candidates));
         }
         let Some(index) = self.next_candidate(candidates) else { return Err(self.give_up()) };
+        if dispatched == 0 && !self.is_degraded && candidates.is_degraded_at(index) {
+            self.is_degraded = true;
+            events::degraded_mode(&self.call, &candidates.all()[index]);
+        }
         let ordinal = candidates.count_dispatch();
         let deadline = self.attempt_deadline(now, ordinal, candidates);
         let mut attempt = Attempt::new(self.call.clone(), index, deadline, ordinal);
@@ -154,6 +160,15 @@ impl Run {
         call.deadline.min(now + share.max(self.policy.min_attempt))
     }
 
+    /// An attempt gave the answer.
+    fn answered(&self, index: usize) {
+        let candidate = &self.candidates().all()[index];
+        candidate.answered();
+        if self.is_degraded && candidate.tier().half_open {
+            events::degraded_success(&self.call, candidate);
+        }
+    }
+
     /// Notes what became of an attempt. `Err` is the end of the call.
     fn failed(&mut self, index: usize, failure: Failure) -> Result<(), Failure> {
         let candidates = self.candidates();
@@ -189,27 +204,11 @@ impl Run {
             Next::Stop => Err(failure),
             Next::StopIndeterminate => Err(ending::indeterminate()),
             Next::Try => {
-                self.note_failover(index, &failure);
+                events::fast_fail(&self.call, candidate, failure.category());
                 self.last = Some(failure);
                 Ok(())
             }
         }
-    }
-
-    fn note_failover(&self, index: usize, failure: &Failure) {
-        let Some(plan) = self.call.plan() else { return };
-        let candidate = &self.candidates().all()[index];
-        tracing::warn!(
-            event = "lasso.failover.fast_fail",
-            request_id = self.call.origin.request_id.as_deref(),
-            profile = %plan.profile().slug,
-            chain = %plan.chain().key,
-            method = self.call.method.name(),
-            provider_id = %plan.provider(candidate.provider).id,
-            transport = candidate.transport.as_str(),
-            error_category = failure.category().as_str(),
-            "attempt failed, trying the next channel",
-        );
     }
 
     fn give_up(&mut self) -> Failure {

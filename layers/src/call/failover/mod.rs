@@ -14,6 +14,10 @@
 //! **A new catalogue** in the middle of a call: what is under way goes on, and the call fails over only to channels
 //! that the new catalogue still has.
 //!
+//! **What it says.** As tracing events: `lasso.failover.fast_fail` when a failed attempt is followed by another;
+//! `lasso.failover.degraded_mode` when a call begins on a channel on probation because no other is left, and
+//! `lasso.failover.degraded_success` when that goes well; `lasso.failover.exhaustion` when there is no channel at all.
+//!
 //! **Without candidates** (no `CandidateLayer` outside) there is nothing to draw from, and the call fails.
 //!
 //! **Cancel safety.** Dropping the future drops the attempt in flight; nobody is blamed for it. Outcomes of
@@ -27,6 +31,7 @@
 
 mod decide;
 mod ending;
+mod events;
 mod future;
 
 use std::fmt;

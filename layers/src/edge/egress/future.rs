@@ -12,7 +12,7 @@ use pin_project::pin_project;
 
 use super::EgressPolicy;
 use super::intake::{Intake, Step};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, retry_after};
 use super::stream::ReplyStream;
 use crate::attempt::Attempt;
 use crate::call::{Body, BoxError, Dispatch, Failure, Reply, StreamBody, TransportFailure, TransportKind};
@@ -118,7 +118,8 @@ fn receive<F, B: http_body::Body>(
         return Err(invalid(ReplyDefect::InvalidJson, 0));
     }
     let content_length = body.size_hint().exact();
-    Ok(State::Reading(Some((body, Intake::new(scanner, policy, content_length)))))
+    let intake = Intake::new(scanner, policy, content_length, retry_after(&head.headers));
+    Ok(State::Reading(Some((body, intake))))
 }
 
 /// Enough was read to say what the reply is.

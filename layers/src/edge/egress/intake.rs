@@ -1,10 +1,12 @@
 //! Reading a reply until it is known whether it is small, large, an error or nothing of the kind.
 
+use std::time::Duration;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::EgressPolicy;
 use super::held::Held;
-use crate::call::{Body, Reply};
+use crate::call::{Body, ErrorReply, Reply};
 use crate::catalog::Category;
 use crate::wire::{ErrorObject, ReplyDefect, ReplyScanner, ReplyShape, parse_error, splice_id};
 
@@ -18,6 +20,8 @@ pub(super) struct Intake {
     id_start: Option<usize>,
     /// The length that the upstream announced.
     content_length: Option<u64>,
+    /// When the upstream wants to be asked again, by its headers; means something beside an error.
+    retry_after: Option<Duration>,
 }
 
 /// What follows from a frame.
@@ -44,8 +48,13 @@ pub(super) struct Passing {
 }
 
 impl Intake {
-    pub(super) fn new(scanner: ReplyScanner, policy: EgressPolicy, content_length: Option<u64>) -> Self {
-        Self { scanner, held: Held::default(), policy, id_start: None, content_length }
+    pub(super) fn new(
+        scanner: ReplyScanner,
+        policy: EgressPolicy,
+        content_length: Option<u64>,
+        retry_after: Option<Duration>,
+    ) -> Self {
+        Self { scanner, held: Held::default(), policy, id_start: None, content_length, retry_after }
     }
 
     /// How many bytes were read.
@@ -99,7 +108,11 @@ impl Intake {
         let parts = parse_error(&error).ok_or(ReplyDefect::InvalidEnvelope)?;
         let data = parts.data.map(|data| error.slice_ref(data));
         let message = parts.message.into_owned().into();
-        Ok(Reply::error(ErrorObject { code: parts.code, message, data }, Category::UnknownError))
+        Ok(Reply::Error(Box::new(ErrorReply {
+            error: ErrorObject { code: parts.code, message, data },
+            category: Category::UnknownError,
+            retry_after: self.retry_after,
+        })))
     }
 
     /// The rest of the reply passes through.

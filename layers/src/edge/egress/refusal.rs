@@ -21,10 +21,8 @@ pub(super) struct Refusal {
 
 impl Refusal {
     /// Of whose body at most `max` bytes are read.
-    #[expect(clippy::disallowed_methods, reason = "a `Retry-After` date is wall time")]
     pub(super) fn new(status: StatusCode, headers: &HeaderMap, max: usize) -> Self {
-        let retry_after = headers.get(RETRY_AFTER).and_then(|value| retry_after(value, SystemTime::now()));
-        Self { status, retry_after, held: Held::default(), max }
+        Self { status, retry_after: retry_after(headers), held: Held::default(), max }
     }
 
     /// Reads the next frame, and tells whether enough was read.
@@ -48,9 +46,15 @@ impl Refusal {
     }
 }
 
+/// When the upstream wants to be asked again, by its headers.
+#[expect(clippy::disallowed_methods, reason = "a `Retry-After` date is wall time")]
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER).and_then(|value| from_now(value, SystemTime::now()))
+}
+
 /// The `Retry-After` header in either form, seconds or a date, as time from `now`; nothing for a moment that has passed
 /// ([RFC 9110, section 10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)).
-fn retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
+fn from_now(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
     let value = value.to_str().ok()?.trim();
     if value.bytes().all(|byte| byte.is_ascii_digit()) {
         return value.parse().ok().map(Duration::from_secs);
@@ -79,7 +83,7 @@ mod tests {
             ("", None),
             ("99999999999999999999999", None),
         ] {
-            let outcome = retry_after(&HeaderValue::from_static(value), now);
+            let outcome = from_now(&HeaderValue::from_static(value), now);
             assert_eq!(outcome, expected.map(Duration::from_secs), "{value}");
         }
     }

@@ -69,7 +69,10 @@ impl Exchange {
         if bytes.is_empty() {
             return Err(Refusal::not_json());
         }
+        // Clients that name no type, or whose tool names another, still want to hear that their JSON is broken.
+        let is_meant_as_json = matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['));
         parse(bytes, self.policy.batch_max_items).map_err(|_| match self.media {
+            Media::Form | Media::Other if is_meant_as_json => Refusal::invalid_json(),
             Media::Json => Refusal::invalid_json(),
             Media::Form => Refusal::form(),
             Media::Other => Refusal::not_json(),

@@ -55,7 +55,7 @@ impl Chain {
 }
 
 fn with_max_lag(mut spec: ChainSpec, max: u64) -> ChainSpec {
-    spec.max_lag_blocks = Some(max);
+    spec.settings.max_lag_blocks = Some(max);
     spec
 }
 

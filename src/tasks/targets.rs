@@ -75,7 +75,7 @@ mod tests {
 
     fn chain(probe_interval: u64, addresses: &[&str]) -> ChainSpec {
         let mut chain = ChainSpec::new("ethereum", 1);
-        chain.probe_interval = Duration::from_millis(probe_interval);
+        chain.settings.probe_interval = Duration::from_millis(probe_interval);
         let providers =
             addresses.iter().map(|address| ProviderSpec::http(*address, format!("http://{address}")));
         chain.providers = providers.collect();

@@ -30,7 +30,7 @@ fn polls(settings: &mut Settings) {
 }
 
 fn often(chain: &mut ChainSpec) {
-    chain.probe_interval = ms(20);
+    chain.settings.probe_interval = ms(20);
 }
 
 async fn wait_for(world: &World, provider: &str, state: BreakerState) {
@@ -188,7 +188,7 @@ async fn instances_join_and_leave_with_the_catalogue() {
 #[tokio::test]
 async fn nothing_is_asked_where_both_are_off() {
     // Otherwise the first probe and the first poll would come at once.
-    let world = World::with(&["a"], |_| {}, |chain| chain.probe_interval = ms(1)).await;
+    let world = World::with(&["a"], |_| {}, |chain| chain.settings.probe_interval = ms(1)).await;
     for _ in 0..20 {
         assert_eq!(world.who().await, "a");
     }

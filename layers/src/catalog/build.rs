@@ -10,8 +10,8 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::identity;
 use super::{
-    Catalog, Chain, ChainSettings, ChainSpec, Channel, ChannelKey, Endpoint, InstanceKey, Profile,
-    ProfileSpec, Provider, ProviderKey, ProviderSpec, Transport,
+    Catalog, Chain, ChainSpec, Channel, ChannelKey, Endpoint, InstanceKey, Profile, ProfileSpec, Provider,
+    ProviderKey, ProviderSpec, Transport,
 };
 
 /// Gives out dense keys, the same one for the same identity for as long as the process lives.
@@ -93,18 +93,7 @@ impl Registry {
             name: display_name(&spec.name, spec.chain_id),
             aliases,
             block_time: spec.block_time,
-            settings: ChainSettings {
-                probe_interval: spec.probe_interval,
-                lag_alert_threshold_blocks: spec.lag_alert_threshold_blocks,
-                max_lag_blocks: spec.max_lag_blocks,
-                archival_threshold: spec.archival_threshold,
-                subscribe_new_heads: spec.subscribe_new_heads,
-                new_heads_timeout: spec.new_heads_timeout,
-                max_backfill_blocks: spec.max_backfill_blocks,
-                backfill_timeout: spec.backfill_timeout,
-                continuity: spec.continuity,
-                topology: spec.topology,
-            },
+            settings: spec.settings,
             providers,
         }
     }
@@ -149,7 +138,7 @@ impl Registry {
             id,
             priority: spec.priority,
             archival: spec.archival,
-            subscribe_new_heads: spec.subscribe_new_heads.unwrap_or(chain.subscribe_new_heads),
+            subscribe_new_heads: spec.subscribe_new_heads.unwrap_or(chain.settings.subscribe_new_heads),
             capabilities: spec.capabilities.clone(),
             http,
             ws,

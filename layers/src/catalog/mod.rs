@@ -27,8 +27,8 @@ pub use self::channel::{Channel, ChannelKey, Endpoint, InstanceKey, ProviderKey,
 pub use self::live::Live;
 pub use self::method::{MethodCategory, MethodId, Safety, Timeouts};
 pub use self::spec::{
-    ChainSpec, ClientLimit, Continuity, MethodOverride, ProfileSpec, ProviderSpec, RoutingSpec, Topology,
-    TopologySize,
+    ChainSettings, ChainSpec, ClientLimit, Continuity, MethodOverride, ProfileSpec, ProviderSpec,
+    RoutingSpec, Topology, TopologySize,
 };
 pub use self::strategy::Strategy;
 pub use self::validate::{Problem, Severity, validate};
@@ -153,31 +153,6 @@ impl Chain {
         let index = self.providers.iter().position(|provider| provider.id == id)?;
         Some((u16::try_from(index).ok()?, &self.providers[index]))
     }
-}
-
-/// Settings of a chain that routing, probes and streams read.
-#[derive(Clone, Debug)]
-pub struct ChainSettings {
-    /// See [`ChainSpec::probe_interval`].
-    pub probe_interval: Duration,
-    /// See [`ChainSpec::lag_alert_threshold_blocks`].
-    pub lag_alert_threshold_blocks: u64,
-    /// See [`ChainSpec::max_lag_blocks`].
-    pub max_lag_blocks: Option<u64>,
-    /// See [`ChainSpec::archival_threshold`].
-    pub archival_threshold: u64,
-    /// See [`ChainSpec::subscribe_new_heads`].
-    pub subscribe_new_heads: bool,
-    /// See [`ChainSpec::new_heads_timeout`].
-    pub new_heads_timeout: Duration,
-    /// See [`ChainSpec::max_backfill_blocks`].
-    pub max_backfill_blocks: u64,
-    /// See [`ChainSpec::backfill_timeout`].
-    pub backfill_timeout: Duration,
-    /// See [`ChainSpec::continuity`].
-    pub continuity: Continuity,
-    /// See [`ChainSpec::topology`].
-    pub topology: Topology,
 }
 
 /// One provider of one chain of one profile: a reference to a shared instance with the profile's own view

@@ -96,6 +96,39 @@ pub struct ChainSpec {
     pub url_aliases: Vec<String>,
     /// Expected time between blocks.
     pub block_time: Option<Duration>,
+    /// Settings that routing, probes and streams read.
+    pub settings: ChainSettings,
+    /// The providers, in the order of the file.
+    pub providers: Vec<ProviderSpec>,
+}
+
+impl ChainSpec {
+    /// A chain without providers and with every setting at its default.
+    #[must_use]
+    pub fn new(key: impl Into<String>, chain_id: u64) -> Self {
+        let key = key.into();
+        Self {
+            name: key.clone(),
+            key,
+            chain_id,
+            url_aliases: Vec::new(),
+            block_time: None,
+            settings: ChainSettings::default(),
+            providers: Vec::new(),
+        }
+    }
+
+    /// Adds a provider.
+    #[must_use]
+    pub fn provider(mut self, provider: ProviderSpec) -> Self {
+        self.providers.push(provider);
+        self
+    }
+}
+
+/// How a chain is probed, selected from and streamed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainSettings {
     /// How often heads are asked for.
     pub probe_interval: Duration,
     /// Blocks behind at which an alert is raised; routing is not affected.
@@ -116,21 +149,11 @@ pub struct ChainSpec {
     pub continuity: Continuity,
     /// How the dashboard draws the chain.
     pub topology: Topology,
-    /// The providers, in the order of the file.
-    pub providers: Vec<ProviderSpec>,
 }
 
-impl ChainSpec {
-    /// A chain without providers and with every setting at its default.
-    #[must_use]
-    pub fn new(key: impl Into<String>, chain_id: u64) -> Self {
-        let key = key.into();
+impl Default for ChainSettings {
+    fn default() -> Self {
         Self {
-            name: key.clone(),
-            key,
-            chain_id,
-            url_aliases: Vec::new(),
-            block_time: None,
             probe_interval: Duration::from_millis(12_000),
             lag_alert_threshold_blocks: 5,
             max_lag_blocks: None,
@@ -141,15 +164,7 @@ impl ChainSpec {
             backfill_timeout: Duration::from_millis(30_000),
             continuity: Continuity::Strict,
             topology: Topology::default(),
-            providers: Vec::new(),
         }
-    }
-
-    /// Adds a provider.
-    #[must_use]
-    pub fn provider(mut self, provider: ProviderSpec) -> Self {
-        self.providers.push(provider);
-        self
     }
 }
 

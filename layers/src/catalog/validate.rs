@@ -167,7 +167,7 @@ fn check_chain_names(profile: &ProfileSpec, findings: &mut Findings<'_>) {
 
 fn check_chain(chain: &ChainSpec, findings: &mut Findings<'_>) {
     let at = format!("chains.{}", chain.key);
-    if chain.probe_interval.is_zero() {
+    if chain.settings.probe_interval.is_zero() {
         findings.error(
             "invalid_interval",
             format!("{at}.monitoring.probe_interval_ms"),
@@ -176,9 +176,9 @@ fn check_chain(chain: &ChainSpec, findings: &mut Findings<'_>) {
     }
     let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let advised: [(&str, u64, RangeInclusive<u64>); 3] = [
-        ("new_heads_timeout_ms", millis(chain.new_heads_timeout), 5_000..=120_000),
-        ("failover.max_backfill_blocks", chain.max_backfill_blocks, 1..=10_000),
-        ("failover.backfill_timeout_ms", millis(chain.backfill_timeout), 5_000..=300_000),
+        ("new_heads_timeout_ms", millis(chain.settings.new_heads_timeout), 5_000..=120_000),
+        ("failover.max_backfill_blocks", chain.settings.max_backfill_blocks, 1..=10_000),
+        ("failover.backfill_timeout_ms", millis(chain.settings.backfill_timeout), 5_000..=300_000),
     ];
     for (key, value, range) in advised {
         if !range.contains(&value) {

@@ -46,7 +46,7 @@ pub(super) fn read(
     let monitoring = fields.take(&["monitoring"]).and_then(|field| field.fields(report));
     streams(websocket, failover, monitoring, &mut chain, report);
     if let Some(topology) = fields.take(&["ui-topology"]) {
-        chain.topology = self::topology(&topology, report);
+        chain.settings.topology = self::topology(&topology, report);
     }
     if let Some(providers) = fields.take(&["providers"]) {
         let providers = providers.list(report).into_iter().enumerate();
@@ -92,12 +92,12 @@ fn selection(fields: &mut Fields<'_>, chain: &mut ChainSpec, report: &mut Report
     let Some(mut selection) = fields.take(&["selection"]).and_then(|field| field.fields(report)) else {
         return;
     };
-    chain.max_lag_blocks =
+    chain.settings.max_lag_blocks =
         selection.take(&["max_lag_blocks"]).and_then(|field| field.int(report, 0, u64::MAX));
     if let Some(blocks) =
         selection.take(&["archival_threshold"]).and_then(|field| field.int(report, 0, u64::MAX))
     {
-        chain.archival_threshold = blocks;
+        chain.settings.archival_threshold = blocks;
     }
     selection.warn_unknown(report, &[]);
 }
@@ -112,20 +112,20 @@ fn streams(
     report: &mut Report<'_>,
 ) {
     if let Some(mut monitoring) = monitoring {
-        set_millis(&mut chain.probe_interval, &mut monitoring, &["probe_interval_ms"], report);
+        set_millis(&mut chain.settings.probe_interval, &mut monitoring, &["probe_interval_ms"], report);
         let alert = monitoring.take(&["lag_alert_threshold_blocks", "lag_threshold_blocks"]);
         if let Some(blocks) = alert.and_then(|field| field.int(report, 0, u64::MAX)) {
-            chain.lag_alert_threshold_blocks = blocks;
+            chain.settings.lag_alert_threshold_blocks = blocks;
         }
         // Read first, so that the same setting at its present place wins.
         set_millis(
-            &mut chain.new_heads_timeout,
+            &mut chain.settings.new_heads_timeout,
             &mut monitoring,
             &["new_heads_staleness_threshold_ms"],
             report,
         );
         if websocket.is_none() {
-            set_bool(&mut chain.subscribe_new_heads, &mut monitoring, report);
+            set_bool(&mut chain.settings.subscribe_new_heads, &mut monitoring, report);
         }
         monitoring.warn_unknown(report, &[]);
     }
@@ -133,8 +133,8 @@ fn streams(
         self::failover(failover, chain, report);
     }
     if let Some(mut websocket) = websocket {
-        set_bool(&mut chain.subscribe_new_heads, &mut websocket, report);
-        set_millis(&mut chain.new_heads_timeout, &mut websocket, &["new_heads_timeout_ms"], report);
+        set_bool(&mut chain.settings.subscribe_new_heads, &mut websocket, report);
+        set_millis(&mut chain.settings.new_heads_timeout, &mut websocket, &["new_heads_timeout_ms"], report);
         if let Some(failover) = websocket.take(&["failover"]).and_then(|field| field.fields(report)) {
             self::failover(failover, chain, report);
         }
@@ -146,18 +146,18 @@ fn failover(mut fields: Fields<'_>, chain: &mut ChainSpec, report: &mut Report<'
     if let Some(blocks) =
         fields.take(&["max_backfill_blocks"]).and_then(|field| field.int(report, 0, u64::MAX))
     {
-        chain.max_backfill_blocks = blocks;
+        chain.settings.max_backfill_blocks = blocks;
     }
     set_millis(
-        &mut chain.backfill_timeout,
+        &mut chain.settings.backfill_timeout,
         &mut fields,
         &["backfill_timeout_ms", "backfill_timeout"],
         report,
     );
     if let Some(field) = fields.take(&["policy"]) {
         match field.node.as_text() {
-            Some("strict") => chain.continuity = Continuity::Strict,
-            Some("best_effort") => chain.continuity = Continuity::BestEffort,
+            Some("strict") => chain.settings.continuity = Continuity::Strict,
+            Some("best_effort") => chain.settings.continuity = Continuity::BestEffort,
             _ => field.refuse(report, "`strict` or `best_effort`"),
         }
     }

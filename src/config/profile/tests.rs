@@ -105,15 +105,25 @@ fn a_chain_without_further_keys_has_the_documented_defaults() {
     let chain = chain("");
     assert_eq!(chain, ChainSpec::new("base", 8453));
     assert_eq!(chain.name, "base");
-    assert_eq!(chain.probe_interval, Duration::from_millis(12_000));
+    assert_eq!(chain.settings.probe_interval, Duration::from_millis(12_000));
     assert_eq!(
-        (chain.lag_alert_threshold_blocks, chain.max_lag_blocks, chain.archival_threshold),
+        (
+            chain.settings.lag_alert_threshold_blocks,
+            chain.settings.max_lag_blocks,
+            chain.settings.archival_threshold
+        ),
         (5, None, 128)
     );
-    assert!(chain.subscribe_new_heads);
-    assert_eq!(chain.new_heads_timeout, Duration::from_millis(42_000));
-    assert_eq!((chain.max_backfill_blocks, chain.backfill_timeout.as_millis()), (100, 30_000));
-    assert_eq!((chain.topology.color.as_str(), chain.topology.size), ("#6B7280", TopologySize::Md));
+    assert!(chain.settings.subscribe_new_heads);
+    assert_eq!(chain.settings.new_heads_timeout, Duration::from_millis(42_000));
+    assert_eq!(
+        (chain.settings.max_backfill_blocks, chain.settings.backfill_timeout.as_millis()),
+        (100, 30_000)
+    );
+    assert_eq!(
+        (chain.settings.topology.color.as_str(), chain.settings.topology.size),
+        ("#6B7280", TopologySize::Md)
+    );
     // Not 15000, as it would be if an empty block had defaults of its own.
     assert_eq!(self::chain("monitoring: { lag_alert_threshold_blocks: 5 }"), chain);
 }
@@ -132,17 +142,17 @@ fn every_key_of_a_chain_is_read() {
     expected.name = "Base".into();
     expected.url_aliases = vec!["b".into(), "8".into()];
     expected.block_time = Some(Duration::from_millis(2_000));
-    expected.probe_interval = Duration::from_millis(1);
-    expected.lag_alert_threshold_blocks = 2;
-    expected.max_lag_blocks = Some(3);
-    expected.archival_threshold = 4;
-    expected.subscribe_new_heads = false;
-    expected.new_heads_timeout = Duration::from_millis(5_000);
-    expected.max_backfill_blocks = 6;
-    expected.backfill_timeout = Duration::from_millis(7_000);
-    expected.continuity = Continuity::BestEffort;
-    expected.topology.color = "#0052FF".into();
-    expected.topology.size = TopologySize::Xl;
+    expected.settings.probe_interval = Duration::from_millis(1);
+    expected.settings.lag_alert_threshold_blocks = 2;
+    expected.settings.max_lag_blocks = Some(3);
+    expected.settings.archival_threshold = 4;
+    expected.settings.subscribe_new_heads = false;
+    expected.settings.new_heads_timeout = Duration::from_millis(5_000);
+    expected.settings.max_backfill_blocks = 6;
+    expected.settings.backfill_timeout = Duration::from_millis(7_000);
+    expected.settings.continuity = Continuity::BestEffort;
+    expected.settings.topology.color = "#0052FF".into();
+    expected.settings.topology.size = TopologySize::Xl;
     assert_eq!(present, expected);
 
     let older = chain(
@@ -165,10 +175,10 @@ fn the_present_spelling_of_a_key_wins() {
          failover: { max_backfill_blocks: 3 }",
     );
     assert_eq!(chain.url_aliases, ["new"]);
-    assert_eq!(chain.lag_alert_threshold_blocks, 2);
-    assert_eq!(chain.new_heads_timeout.as_millis(), 7_000);
-    assert_eq!(chain.backfill_timeout.as_millis(), 9_000);
-    assert_eq!(chain.max_backfill_blocks, 3);
+    assert_eq!(chain.settings.lag_alert_threshold_blocks, 2);
+    assert_eq!(chain.settings.new_heads_timeout.as_millis(), 7_000);
+    assert_eq!(chain.settings.backfill_timeout.as_millis(), 9_000);
+    assert_eq!(chain.settings.max_backfill_blocks, 3);
     let limits = profile("rps_limit: 1\ndefault_rps_limit: 2\ndefault_burst_limit: 3\nchains: {}").limit;
     assert_eq!((limits.rps, limits.burst), (1, 3));
 }

@@ -62,7 +62,7 @@ fn limits_and_intervals_are_positive() {
     expect(|profile| profile.limit.rps = 0, Severity::Error, "invalid_limit", "rps_limit");
     expect(|profile| profile.limit.burst = 0, Severity::Error, "invalid_limit", "burst_limit");
     expect(
-        |profile| profile.chains[0].probe_interval = Duration::ZERO,
+        |profile| profile.chains[0].settings.probe_interval = Duration::ZERO,
         Severity::Error,
         "invalid_interval",
         "chains.base.monitoring.probe_interval_ms",
@@ -274,20 +274,23 @@ fn what_is_unusual_is_a_warning() {
         expect(|profile| change(&mut profile.chains[0]), Severity::Warning, "unusual_value", &path);
     };
     warn(
-        |chain| chain.new_heads_timeout = Duration::from_millis(4_999),
+        |chain| chain.settings.new_heads_timeout = Duration::from_millis(4_999),
         format!("{at}.new_heads_timeout_ms"),
     );
     warn(
-        |chain| chain.new_heads_timeout = Duration::from_millis(120_001),
+        |chain| chain.settings.new_heads_timeout = Duration::from_millis(120_001),
         format!("{at}.new_heads_timeout_ms"),
     );
-    warn(|chain| chain.max_backfill_blocks = 0, format!("{at}.failover.max_backfill_blocks"));
-    warn(|chain| chain.max_backfill_blocks = 10_001, format!("{at}.failover.max_backfill_blocks"));
+    warn(|chain| chain.settings.max_backfill_blocks = 0, format!("{at}.failover.max_backfill_blocks"));
+    warn(|chain| chain.settings.max_backfill_blocks = 10_001, format!("{at}.failover.max_backfill_blocks"));
     warn(
-        |chain| chain.backfill_timeout = Duration::from_millis(4_999),
+        |chain| chain.settings.backfill_timeout = Duration::from_millis(4_999),
         format!("{at}.failover.backfill_timeout_ms"),
     );
-    warn(|chain| chain.backfill_timeout = Duration::MAX, format!("{at}.failover.backfill_timeout_ms"));
+    warn(
+        |chain| chain.settings.backfill_timeout = Duration::MAX,
+        format!("{at}.failover.backfill_timeout_ms"),
+    );
     warn(|chain| chain.providers[0].priority = 0, "chains.base.providers[0].priority".into());
 
     let second = |priority, url: &'static str| {

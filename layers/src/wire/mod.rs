@@ -15,6 +15,34 @@
 //! | what did the upstream complain about? | [`parse_error`], [`lenient_error`] |
 //! | how does the client get its own id back? | [`splice_id`] |
 //! | what does an answer of our own look like? | [`ErrorObject`], [`result_body`], [`write_string`] |
+//!
+//! A call through, with nothing but bytes in between:
+//!
+//! ```
+//! use bytes::Bytes;
+//! use lasso_layers::wire::{Parsed, UpstreamId, parse, parse_reply, splice_id};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let body = Bytes::from_static(br#"{"id":null,"method":"eth_getBalance","params":["0x0","latest"]}"#);
+//! let Parsed::One(request) = parse(body, 50)? else { panic!("one object") };
+//! assert_eq!(request.method(), "eth_getBalance");
+//! assert_eq!(request.params().last().and_then(|block| block.as_str()).as_deref(), Some("latest"));
+//!
+//! // `null` does not travel upstream as an id, so a private one does.
+//! assert_eq!(request.upstream_id(), None);
+//! let private = br#""lasso-1""#;
+//! assert_eq!(
+//!     &request.upstream_body(UpstreamId::Private(private))[..],
+//!     br#"{"jsonrpc":"2.0","id":"lasso-1","method":"eth_getBalance","params":["0x0","latest"]}"#,
+//! );
+//!
+//! let reply = Bytes::from_static(br#"{ "result" : "0x2a", "id" : "lasso-1", "jsonrpc" : "2.0" }"#);
+//! let shape = parse_reply(&reply, private)?;
+//! let answer = splice_id(&reply, shape.id(), request.id().unwrap_or(b"null"));
+//! assert_eq!(&answer[..], br#"{ "result" : "0x2a", "id" : null, "jsonrpc" : "2.0" }"#);
+//! # Ok(())
+//! # }
+//! ```
 
 mod error;
 mod member;

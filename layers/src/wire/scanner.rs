@@ -226,7 +226,9 @@ impl Scanner {
                 }
                 (State::Number(number), _) => match number.next(byte) {
                     Some(next) => State::Number(next),
-                    None if number.is_complete() => {
+                    // Anything else is a fault of the number itself. Were it ended first, the head of a character
+                    // that turns out not to be UTF-8 would end it in one cut of the text and not in another.
+                    None if number.is_complete() && ends_number(byte) => {
                         at -= 1;
                         sink.end(offset, self.nesting.depth())?;
                         State::AfterValue
@@ -323,6 +325,12 @@ impl State {
         };
         Syntax::new(offset, problem)
     }
+}
+
+/// Whether `byte` may follow a number.
+#[inline]
+const fn ends_number(byte: u8) -> bool {
+    matches!(byte, b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t')
 }
 
 #[cfg(test)]

@@ -179,6 +179,9 @@ fn invalid_utf8_comes_in_its_turn() {
         (&b"{\"jsonrpc\":\"1.0\",\"x\":\"\xff\"}"[..], UnsupportedVersion),
         (b"{\"x\":\"\xff\",\"jsonrpc\":\"1.0\"}", InvalidJson),
         (b"{\"x\":\"\xe2\x82\",\"jsonrpc\":\"1.0\"}", InvalidJson),
+        // The head of a character does not end a number, so neither this id nor this code is looked at.
+        (b"{\"id\":2\xd7\"}", InvalidJson),
+        (b"{\"error\":{\"code\":1.5\xd7\x5c", InvalidJson),
     ] {
         for size in 1..=body.len() {
             let mut scanner = ReplyScanner::new(b"1");

@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) struct Heads {
     /// The number of the request with two lengths, from 1; 0 for none. There is at most one: it is the last.
     ambiguous: AtomicU64,
-    bytes: AtomicU64,
 }
 
 impl Heads {
@@ -22,14 +21,7 @@ impl Heads {
         self.ambiguous.load(Ordering::Relaxed) == request
     }
 
-    /// Whether enough bytes came to tell the protocol.
-    pub(super) fn are_begun(&self) -> bool {
-        const PREFACE: u64 = 24;
-        self.bytes.load(Ordering::Relaxed) >= PREFACE
-    }
-
     pub(super) fn note(&self, scanner: &mut Scanner, bytes: &[u8]) {
-        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if let Some(request) = scanner.feed(bytes) {
             self.ambiguous.store(request, Ordering::Relaxed);
         }

@@ -419,7 +419,8 @@ async fn a_client_that_does_not_finish_its_head_is_cut_off() {
 #[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
     let (server, methods) = echo_server().await;
-    let large = format!("X-Large: {}\r\n", "x".repeat(64 * 1024));
+    // hyper looks at the size between two reads, and a read may bring as much again.
+    let large = format!("X-Large: {}\r\n", "x".repeat(3 * 64 * 1024));
     for headers in [large, "X-Many: x\r\n".repeat(101)] {
         let mut client = Client::connect(&server).await;
         assert_eq!(client.send(&post(&headers, &call("a"))).await.status, 431);

@@ -272,7 +272,8 @@ impl Candidates {
     }
 
     /// Whether the channel at `index` is on probation and every other one that could be asked is too.
-    pub(crate) fn is_degraded_at(&self, index: usize) -> bool {
+    #[must_use]
+    pub fn is_degraded_at(&self, index: usize) -> bool {
         let is_healthy = |candidate: &Candidate| candidate.excluded.is_none() && !candidate.tier().half_open;
         self.list[index].tier().half_open && !self.list.iter().any(is_healthy)
     }

@@ -15,7 +15,10 @@ where
     S::Error: Into<Failure>,
 {
     poll_fn(|cx| stack.poll_ready(cx)).await.map_err(Into::into)?;
-    stack.call(call).await.map_err(Into::into)
+    let outcome = stack.call(call);
+    // The future has all it needs: thousands of waiting calls need not hold a copy of the stack each.
+    drop(stack);
+    outcome.await.map_err(Into::into)
 }
 
 /// The envelope for the client. `id` is the client's, as it was written.

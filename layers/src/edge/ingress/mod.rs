@@ -141,14 +141,17 @@ impl<S> Ingress<S> {
             Err(answer) => return ResponseFuture(State::Answered(Some(answer))),
         };
         let id = exchange.id.clone();
-        // Nothing of a call that panicked is used afterwards.
-        let outcome = AssertUnwindSafe(exchange.run(self.stack.clone(), request.into_body())).catch_unwind();
-        ResponseFuture(State::Running(Box::pin(async move {
-            outcome.await.unwrap_or_else(|_| {
-                tracing::error!(request_id = %id.name(), "a request panicked");
-                Refusal::internal().response(&id)
-            })
-        })))
+        // Nothing of a call that panicked is used afterwards. Combinators, because an async block would hold the
+        // large future twice: as what it was given and as what it waits for.
+        let outcome = AssertUnwindSafe(exchange.run(self.stack.clone(), request.into_body()))
+            .catch_unwind()
+            .map(move |outcome| {
+                outcome.unwrap_or_else(|_| {
+                    tracing::error!(request_id = %id.name(), "a request panicked");
+                    Refusal::internal().response(&id)
+                })
+            });
+        ResponseFuture(State::Running(Box::pin(outcome)))
     }
 
     /// What can be said before the body is read.

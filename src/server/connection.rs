@@ -68,7 +68,8 @@ pub(super) async fn run<S>(
     let visit = Visit::new(site, heads);
     match protocol {
         Ok(Protocol::Http1) => drive(http1(policy).serve_connection(io, visit), stopping).await,
-        Ok(Protocol::Http2) => drive(http2(policy).serve_connection(io, visit), stopping).await,
+        // Boxed, because there are few of these and many of the other, which would be as large.
+        Ok(Protocol::Http2) => Box::pin(drive(http2(policy).serve_connection(io, visit), stopping)).await,
         Err(error) => tracing::debug!(%error, "connection ended before it began"),
     }
 }

@@ -64,7 +64,7 @@ where
             }
             let stack = stack.clone();
             runs.push(async move {
-                let outcome = execute(stack, call).await;
+                let outcome = execute(stack, || call).await;
                 let answer = (!request.is_notification()).then(|| envelope(outcome, request.id()));
                 (index, answer)
             });
@@ -95,7 +95,7 @@ where
     let mut call = item_call(exchange, LEAD.clone());
     call.dry_run = true;
     let journal = call.journal().clone();
-    match execute(stack, call).await {
+    match execute(stack, || call).await {
         Err(Failure::Rejected(rejection)) if rejection.scope == Scope::Request => return Err(rejection),
         // Whatever else there is to say, each item will hear it for its own method.
         Ok(_) | Err(_) => {}

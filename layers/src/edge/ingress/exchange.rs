@@ -48,7 +48,8 @@ impl Exchange {
         let response = match parsed {
             Parsed::One(request) => self.single(stack, request).await,
             Parsed::Batch(items) if items.is_empty() => return Refusal::empty_batch().response(&self.id),
-            Parsed::Batch(items) => batch::run(&self, stack, items).await,
+            // Boxed: the state of a batch is several times that of a single call, which would pay for it otherwise.
+            Parsed::Batch(items) => Box::pin(batch::run(&self, stack, items)).await,
             Parsed::Oversized(size) => {
                 return Refusal::batch_too_large(size, self.policy.batch_max_items).response(&self.id);
             }
@@ -88,8 +89,12 @@ impl Exchange {
             let error = defect_error(defect).body(request.id());
             return json_response(StatusCode::OK, &self.id, error);
         }
-        let call = self.call(request.clone());
-        let journal = (self.origin.meta != MetaMode::None).then(|| call.journal().clone());
+        let mut journal = None;
+        let call = || {
+            let call = self.call(request.clone());
+            journal = (self.origin.meta != MetaMode::None).then(|| call.journal().clone());
+            call
+        };
         let outcome = execute(stack, call).await;
         if let Some(rejection) = whole_request(&outcome) {
             return self.reject(rejection, Some(&request));

@@ -6,16 +6,17 @@ use tower::Service;
 
 use crate::call::{Body, Call, Failure, Rejection, Reply, Scope};
 
-/// Runs one call, waiting first until the stack takes one.
+/// Runs one call, waiting first until the stack takes one. The call is made then and goes straight into the stack:
+/// an async function holds its arguments for as long as it runs, and thousands may be waiting.
 ///
 /// Cancel safe: dropping the future drops the call.
-pub(super) async fn execute<S>(mut stack: S, call: Call) -> Result<Reply, Failure>
+pub(super) async fn execute<S>(mut stack: S, call: impl FnOnce() -> Call) -> Result<Reply, Failure>
 where
     S: Service<Call, Response = Reply>,
     S::Error: Into<Failure>,
 {
     poll_fn(|cx| stack.poll_ready(cx)).await.map_err(Into::into)?;
-    let outcome = stack.call(call);
+    let outcome = stack.call(call());
     // The future has all it needs: thousands of waiting calls need not hold a copy of the stack each.
     drop(stack);
     outcome.await.map_err(Into::into)

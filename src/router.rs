@@ -42,7 +42,7 @@ impl Router {
     ///
     /// # Errors
     ///
-    /// If the system's certificate store cannot be read.
+    /// If the client for upstreams cannot be made.
     pub fn new(live: Live, settings: &Settings) -> io::Result<Self> {
         let runtime = Runtime::new(live, settings);
         let upstream = HttpUpstream::new(policies::upstream_http(settings))?;

@@ -352,6 +352,17 @@ async fn case_8_a_hanging_provider_leaves_time_for_a_better_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_share_that_is_no_share_leaves_the_first_provider_all_the_time() {
+    for first_attempt_share in [f64::NAN, -1.0, f64::INFINITY] {
+        let upstreams = Upstreams::new(&[("a:http", Does::Hangs), ("b:http", Does::Hangs)]);
+        let policy = FailoverPolicy { first_attempt_share, ..FailoverPolicy::default() };
+        // Nothing is left for the second one, which the client is told.
+        assert_eq!(error(upstreams.run(policy, listed(&abc())).await).0, -32000);
+        assert_eq!(upstreams.times(), [1000], "{first_attempt_share}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn case_9_a_sole_provider_gets_all_the_time() {
     let upstreams = Upstreams::new(&[("a:http", Does::Hangs)]);
     let start = Instant::now();

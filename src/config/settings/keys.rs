@@ -124,7 +124,7 @@ sections! {
     Failover {
         /// Attempts of one call, the first one included.
         "max_attempts" => max_attempts: u32 = 10, 1..=1_000;
-        /// The share of the time left that the first attempt gets when there is a second candidate.
+        /// The share of a call's total time that the first attempt gets when there is a second candidate.
         "first_attempt_share" => first_attempt_share: f64 = 0.6, 0.01..=1.0;
         /// With less time left than this no further attempt starts.
         "min_attempt_ms" => min_attempt: Duration = ms(25), 0..=HOUR;

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use pin_project::pin_project;
@@ -156,7 +157,10 @@ impl Run {
         if ordinal > 0 || call.method.safety() != Safety::Replay || !self.is_more_left(candidates) {
             return call.deadline;
         }
-        let share = (call.deadline - call.received).mul_f64(self.policy.first_attempt_share);
+        let total = call.deadline - call.received;
+        // A share that is no share, which only an embedder can give, leaves the attempt all the time there is.
+        let share = total.as_secs_f64() * self.policy.first_attempt_share;
+        let share = Duration::try_from_secs_f64(share).unwrap_or(total);
         call.deadline.min(now + share.max(self.policy.min_attempt))
     }
 

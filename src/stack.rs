@@ -43,6 +43,15 @@ pub fn stack(
             Strategy::LatencyWeighted,
             LatencyWeighted::new(runtime.benchmarks, policies::latency_weighted(settings)),
         );
+    // A call that a reload overtakes chooses anew, by the same rules.
+    let failover = FailoverLayer::new(policies::failover(settings)).reselect({
+        let (candidates, strategies) = (candidates.clone(), strategies.clone());
+        move |call, now| {
+            let mut shortlist = candidates.shortlist(call, now);
+            strategies.order(call, &mut shortlist);
+            shortlist
+        }
+    });
     let stack = ServiceBuilder::new()
         // === once for each call ===
         // Outermost, so that every outcome is logged, refusals too.
@@ -58,7 +67,7 @@ pub fn stack(
         // In which order.
         .layer(strategies)
         // The pivot: one call in, one attempt after the other out.
-        .layer(FailoverLayer::new(policies::failover(settings)))
+        .layer(failover)
         // === once for each attempt ===
         // Outermost, so that it hears timeouts, and so that a refusal costs nothing.
         .layer(CircuitBreakerLayer::new(runtime.breakers))

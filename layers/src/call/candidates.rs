@@ -215,6 +215,21 @@ impl Candidates {
         }
     }
 
+    /// Closes the shortlist of a call that was planned anew: what was sent to stays counted and is not sent to again,
+    /// and what an earlier failure ruled out stays ruled out.
+    #[must_use]
+    pub fn resume(mut shortlist: Vec<Candidate>, before: &Self) -> Self {
+        for candidate in shortlist.iter_mut().filter(|candidate| candidate.excluded.is_none()) {
+            let earlier = before.list.iter().find(|earlier| earlier.channel == candidate.channel);
+            candidate.excluded = match earlier.map(Candidate::progress) {
+                Some(Progress::Failed(_) | Progress::Taken | Progress::Answered) => Some("tried"),
+                Some(Progress::Dropped) => Some("dropped"),
+                Some(Progress::Untried | Progress::Skipped(_)) | None => None,
+            };
+        }
+        Self { dispatched: AtomicU32::new(before.dispatched()), ..Self::new(shortlist) }
+    }
+
     /// Every candidate, the excluded ones too, in ranked order.
     #[must_use]
     pub fn all(&self) -> &[Candidate] {

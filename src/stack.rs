@@ -4,6 +4,7 @@ use lasso_layers::attempt::benchmark::{BenchmarkLayer, Fastest, LatencyWeighted}
 use lasso_layers::attempt::breaker::CircuitBreakerLayer;
 use lasso_layers::attempt::classify::ClassifyLayer;
 use lasso_layers::attempt::pace::PaceLayer;
+use lasso_layers::attempt::stall::StallLayer;
 use lasso_layers::attempt::timeout::TimeoutLayer;
 use lasso_layers::call::candidate::{CandidateLayer, HttpOnly};
 use lasso_layers::call::failover::FailoverLayer;
@@ -32,6 +33,7 @@ pub fn stack(
 ) -> BoxCloneSyncService<Call, Reply, Failure> {
     let candidates = CandidateLayer::new()
         .filter(Stage::Liveness, HttpOnly)
+        .filter(Stage::Liveness, runtime.stalls)
         .filter(Stage::Circuit, runtime.breakers)
         .filter(Stage::RateLimit, runtime.paces)
         .filter(Stage::Lag, runtime.heights)
@@ -75,6 +77,8 @@ pub fn stack(
         .layer(PaceLayer::new(runtime.paces))
         // Outside the timeout: an attempt that was cut off is a recorded bound, not a missing sample.
         .layer(BenchmarkLayer::new(runtime.benchmarks))
+        // Hears what comes back and what does not, long before a timeout.
+        .layer(StallLayer::new(runtime.stalls))
         .layer(TimeoutLayer::new())
         // Innermost: everyone outside sees categories, not codes.
         .layer(ClassifyLayer::new())

@@ -166,6 +166,9 @@ impl Demotion {
     /// The node may not have the requested block yet. Does not change the tier: moves the channel back
     /// within it.
     pub const BEHIND: Self = Self(4);
+    /// Attempts on the channel wait, and nothing is heard of it. Moves it back within its tier, behind those that
+    /// may lack the requested block.
+    pub const STALLED: Self = Self(8);
 
     /// Whether `other` is part of this.
     #[must_use]

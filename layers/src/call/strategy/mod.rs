@@ -154,7 +154,9 @@ impl StrategyLayer {
         let context = RankContext { call, plan, now: call.received };
         self.rankers[plan.strategy.index()].rank(&context, &mut self.entropy.rng(), ranked);
         ranked.sort_by_key(|candidate| {
-            (self.tier_order.rank(candidate.tier()), candidate.demotion.contains(Demotion::BEHIND))
+            let demotion = candidate.demotion;
+            let tier = self.tier_order.rank(candidate.tier());
+            (tier, demotion.contains(Demotion::STALLED), demotion.contains(Demotion::BEHIND))
         });
     }
 }

@@ -231,6 +231,12 @@ impl Machine {
         }
     }
 
+    /// Whether it is half-open and waits for as many calls as it lets through.
+    pub(super) fn is_busy_at(self, now: u64, policy: &BreakerPolicy) -> bool {
+        let most = limit(policy.half_open_max_inflight);
+        matches!(self.state_at(now), State::HalfOpen { in_flight, .. } if u32::from(in_flight) >= most)
+    }
+
     /// How long it will be open, in milliseconds.
     pub(super) const fn remaining_at(self, now: u64) -> Option<u64> {
         match self.state {

@@ -229,6 +229,9 @@ impl Filter for Breakers {
         let now = self.store.origin.millis(subject.now);
         let machine = Machine::unpack(word);
         match machine.remaining_at(now) {
+            None if machine.is_busy_at(now, &self.store.policy) => {
+                Verdict::Demote(Demotion::HALF_OPEN.and(Demotion::BUSY))
+            }
             None => Verdict::Demote(Demotion::HALF_OPEN),
             Some(remaining) => Verdict::Exclude {
                 reason: Category::CircuitOpen.as_str(),

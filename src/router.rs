@@ -17,7 +17,7 @@ use crate::config::Settings;
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy};
 use crate::tasks::{
-    Asker, HeadPoller, HeadsPolicy, ProbePolicy, Prober, Strangers, keep_timers_near, sweep_limits,
+    Asker, HeadPoller, HeadsPolicy, ProbePolicy, Prober, Strangers, Upkeep, keep_timers_near, sweep_limits,
 };
 use crate::upstream::HttpUpstream;
 use crate::{policies, stack};
@@ -67,6 +67,7 @@ impl Router {
         let mut tasks = JoinSet::new();
         tasks.spawn(keep_timers_near());
         tasks.spawn(sweep_limits(self.runtime.limits.clone(), SWEEP));
+        tasks.spawn(Upkeep::new(self.runtime.clone()).run());
         let strangers = Strangers::default();
         if let Some(policy) = self.probe {
             let (runtime, asker) = (self.runtime.clone(), self.asker.clone());

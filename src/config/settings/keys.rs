@@ -104,6 +104,11 @@ sections! {
         "min_calls" => min_calls: u64 = 3, 0..=1_000_000;
         /// The share of successful calls below which a provider ranks last. Also `FASTEST_MIN_SUCCESS_RATE`.
         "min_success_rate" => min_success_rate: f64 = 0.9, 0.0..=1.0;
+        /// The largest share of calls that try another provider than the best one first, to learn whether it has
+        /// become faster; 0 is never.
+        "explore" => explore: f64 = 0.03, 0.0..=1.0;
+        /// Only providers that were not measured for this long are tried so.
+        "recheck_ms" => recheck: Duration = ms(30_000), 0..=DAY;
     }
 
     /// The strategy `latency_weighted`.

@@ -29,6 +29,8 @@ sections! {
         "server" => server: Server = Server::default(), ();
         /// How providers are ranked.
         "routing" => routing: Routing = Routing::default(), ();
+        /// Measurements of providers, by method and transport.
+        "benchmarks" => benchmarks: Benchmarks = Benchmarks::default(), ();
         /// How often and for how long a call is tried.
         "failover" => failover: Failover = Failover::default(), ();
         /// The total time of a call by method, all attempts together. `default` is for every method that
@@ -123,6 +125,12 @@ sections! {
         "min_calls" => min_calls: u64 = 3, 1..=1_000_000;
         /// Success rates below this are taken as this. Also `LW_MIN_SR`.
         "min_success_rate" => min_success_rate: f64 = 0.85, 0.0..=1.0;
+    }
+
+    /// Measurements of providers, by method and transport.
+    Benchmarks {
+        /// Measurements of a method that a provider was not asked for this long are dropped, once an hour.
+        "retention_ms" => retention: Duration = ms(DAY), 1..=365 * DAY;
     }
 
     /// How often and for how long a call is tried.

@@ -95,15 +95,37 @@ async fn routing_17_case_68_each_attempt_counts_once_with_its_own_time() {
 
 #[tokio::test(start_paused = true)]
 async fn failures_count_by_category() {
+    const COUNTED: [Category; 6] = [
+        Category::ServerError,
+        Category::NetworkError,
+        Category::Timeout,
+        Category::AuthError,
+        Category::InternalError,
+        Category::ProviderError,
+    ];
     let live = live(chain(&["a"]));
     for category in Category::ALL {
         let benchmarks = Benchmarks::new();
         let attempt = attempt(call_to(&live, "eth_call"), 0);
         exchange(benchmarks, &attempt, TOOK, Err(answered(category))).await;
         let failures = benchmarks.read(series(&attempt)).map_or(0, |summary| summary.failures);
-        assert_eq!(failures, u64::from(category.counts_in_benchmarks()), "{category}");
+        assert_eq!(failures, u64::from(COUNTED.contains(&category)), "{category}");
+        let window = benchmarks.calls_within(attempt.provider().key, Duration::from_secs(60), Instant::now());
+        assert_eq!((window.calls, window.failures), (failures, failures), "{category}");
         assert_eq!(attempt.candidate().upstream(), TOOK, "{category}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_cut_off_is_a_failure_and_no_latency() {
+    let live = live(chain(&["a"]));
+    let benchmarks = Benchmarks::new();
+    let attempt = attempt(call_to(&live, "eth_call"), 0);
+    let cut_off = Failure::transport(TransportKind::Timeout, Dispatch::Unknown, Transport::Http);
+    exchange(benchmarks, &attempt, TOOK, Err(cut_off)).await;
+    let summary = benchmarks.read(series(&attempt)).unwrap();
+    assert_eq!((summary.successes, summary.failures, summary.mean_latency()), (0, 1, None));
+    assert_eq!(summary.trend.latency(), None);
 }
 
 #[tokio::test(start_paused = true)]

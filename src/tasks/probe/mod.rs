@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use lasso_layers::call::Failure;
 use lasso_layers::catalog::{Category, Channel, InstanceKey};
-use lasso_layers::state::Entropy;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use self::schedule::{Change, Health, Outcome, Schedule};
@@ -82,7 +81,7 @@ impl Prober {
             chains.entry(target.chain_id()).or_default().push((target.instance(), target.interval));
         }
         for chain_id in chains.keys() {
-            self.chains.entry(*chain_id).or_insert_with(|| Schedule::new(Entropy::default()));
+            self.chains.entry(*chain_id).or_insert_with(|| Schedule::new(self.runtime.entropy.clone()));
         }
         self.chains.retain(|chain_id, schedule| {
             schedule.adopt(chains.get(chain_id).map_or(&[], Vec::as_slice));

@@ -108,7 +108,7 @@ pub(super) fn fault(message: String) -> Failure {
 
 fn upstream_failure(error: ErrorObject) -> Failure {
     let (category, transport) = (Category::ServerError, Transport::Http);
-    Failure::Upstream(Box::new(UpstreamFailure { error, category, retry_after: None, transport }))
+    Failure::Upstream(Box::new(UpstreamFailure { error, category, retry_after: None, transport, http: None }))
 }
 
 #[cfg(test)]

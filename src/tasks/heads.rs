@@ -127,7 +127,7 @@ impl HeadPoller {
         match answer.map(|answer| answer.outcome) {
             Some(Ok(_)) if self.strangers.contains(instance) => {}
             Some(Ok(height)) => {
-                let observation = Observation { height, at: now, source: Source::Http };
+                let observation = Observation::new(height, now, Source::Http).with_latency(Duration::ZERO);
                 self.runtime.heights.record(channel.chain_id, instance, observation);
                 self.runtime.breakers.probe_succeeded(channel, now);
                 if poll.failures >= UNHEALTHY {

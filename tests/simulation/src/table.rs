@@ -75,7 +75,7 @@ fn deaths(f: &mut fmt::Formatter<'_>, rows: &[Row]) -> fmt::Result {
     }
     writeln!(
         f,
-        "\n{:<17}{:<10}{:<9}{:>5}{:>7}{:>11}{:>6}{:>8}{:>11}{:>9}{:>9}{:>10}",
+        "\n{:<17}{:<9}{:<8}{:>5}{:>6}{:>11}{:>6}{:>8}{:>13}{:>10}{:>10}{:>11}",
         "deaths",
         "provider",
         "kind",
@@ -101,7 +101,7 @@ fn one_death(f: &mut fmt::Formatter<'_>, strategy: &str, death: &Death) -> fmt::
     let millis = |time: Option<u64>| time.map_or_else(|| "-".to_owned(), |time| format!("{time} ms"));
     writeln!(
         f,
-        "{strategy:<17}{:<10}{:<9}{:>5}{:>7}{:>11}{:>6}{:>8}{:>11}{:>9}{:>9}{:>10}",
+        "{strategy:<17}{:<9}{:<8}{:>5}{:>6}{:>11}{:>6}{:>8}{:>13}{:>10}{:>10}{:>11}",
         death.provider,
         death.kind,
         death.from,

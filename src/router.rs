@@ -97,7 +97,8 @@ impl Router {
             tasks.spawn(sweep_limits(runtime.limits.clone(), SWEEP));
             let strangers = Strangers::default();
             if let Some(policy) = probe {
-                tasks.spawn(Prober::new(runtime.clone(), asker.clone(), policy, strangers.clone()).run());
+                let (runtime, asker, entropy) = (runtime.clone(), asker.clone(), runtime.entropy.clone());
+                tasks.spawn(Prober::new(runtime, asker, policy, strangers.clone(), entropy).run());
             }
             if let Some(policy) = heads {
                 tasks.spawn(HeadPoller::new(runtime, asker, policy, strangers).run());

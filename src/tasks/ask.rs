@@ -101,6 +101,11 @@ pub(super) fn told(failure: &Failure) -> String {
     failure.error().message.chars().take(MAX_CHARS).collect()
 }
 
+/// What a failure says with its category, for people to read on a page.
+pub(super) fn noted(failure: &Failure) -> String {
+    format!("{}: {}", failure.category(), told(failure))
+}
+
 /// A fault of the upstream that only we can see.
 pub(super) fn fault(message: String) -> Failure {
     upstream_failure(ErrorObject::new(code::SERVER_ERROR, message))

@@ -3,6 +3,7 @@
 use lasso_layers::attempt::benchmark::Benchmarks;
 use lasso_layers::attempt::breaker::Breakers;
 use lasso_layers::attempt::pace::Paces;
+use lasso_layers::attempt::stall::Stalls;
 use lasso_layers::call::rate_limit::Limits;
 use lasso_layers::catalog::Live;
 use lasso_layers::edge::ingress::ByteBudget;
@@ -23,6 +24,8 @@ pub struct Runtime {
     pub breakers: Breakers,
     /// Channels whose provider asked for fewer requests.
     pub paces: Paces,
+    /// Channels that stopped answering.
+    pub stalls: Stalls,
     /// Measurements of every provider, by method and transport.
     pub benchmarks: Benchmarks,
     /// How far every instance is.
@@ -52,6 +55,7 @@ impl Runtime {
             live,
             breakers: Breakers::with_entropy(policies::breaker(settings), entropy.clone()),
             paces: Paces::new(policies::pace(settings)),
+            stalls: Stalls::new(policies::stall(settings)),
             benchmarks: Benchmarks::new(),
             heights: Heights::new(),
             health: HealthRows::new(),

@@ -5,6 +5,7 @@ use lasso_layers::attempt::benchmark::{BenchmarkLayer, Fastest, LatencyWeighted}
 use lasso_layers::attempt::breaker::CircuitBreakerLayer;
 use lasso_layers::attempt::classify::ClassifyLayer;
 use lasso_layers::attempt::pace::PaceLayer;
+use lasso_layers::attempt::stall::StallLayer;
 use lasso_layers::attempt::timeout::TimeoutLayer;
 use lasso_layers::call::candidate::{CandidateLayer, HttpOnly};
 use lasso_layers::call::failover::FailoverLayer;
@@ -37,6 +38,7 @@ where
 {
     let candidates = CandidateLayer::new()
         .filter(Stage::Liveness, HttpOnly)
+        .filter(Stage::Liveness, runtime.stalls)
         .filter(Stage::Circuit, runtime.breakers)
         .filter(Stage::RateLimit, runtime.paces)
         .filter(Stage::Lag, runtime.heights)
@@ -49,6 +51,15 @@ where
             Strategy::LatencyWeighted,
             LatencyWeighted::new(runtime.benchmarks, policies::latency_weighted(settings)),
         );
+    // A call that a reload overtakes chooses anew, by the same rules.
+    let failover = FailoverLayer::new(policies::failover(settings)).reselect({
+        let (candidates, strategies) = (candidates.clone(), strategies.clone());
+        move |call, now| {
+            let mut shortlist = candidates.shortlist(call, now);
+            strategies.order(call, &mut shortlist);
+            shortlist
+        }
+    });
     let stack = ServiceBuilder::new()
         // === once for each call ===
         // Outermost, so that every outcome is logged, refusals too.
@@ -64,7 +75,7 @@ where
         // In which order.
         .layer(strategies)
         // The pivot: one call in, one attempt after the other out.
-        .layer(FailoverLayer::new(policies::failover(settings)))
+        .layer(failover)
         // === once for each attempt ===
         // Outermost, so that it hears timeouts, and so that a refusal costs nothing.
         .layer(CircuitBreakerLayer::new(runtime.breakers))
@@ -72,6 +83,8 @@ where
         .layer(PaceLayer::new(runtime.paces))
         // Outside the timeout: an attempt that was cut off is a recorded bound, not a missing sample.
         .layer(BenchmarkLayer::new(runtime.benchmarks))
+        // Hears what comes back and what does not, long before a timeout.
+        .layer(StallLayer::new(runtime.stalls))
         .layer(TimeoutLayer::new())
         // Innermost: everyone outside sees categories, not codes.
         .layer(ClassifyLayer::new())

@@ -169,6 +169,9 @@ impl Demotion {
     /// The node may not have the requested block yet. Does not change the tier: moves the channel back
     /// within it.
     pub const BEHIND: Self = Self(4);
+    /// Attempts on the channel wait, and nothing is heard of it. Moves it back within its tier, behind those that
+    /// may lack the requested block.
+    pub const STALLED: Self = Self(8);
 
     /// Whether `other` is part of this.
     #[must_use]
@@ -216,6 +219,21 @@ impl Candidates {
             dispatched: AtomicU32::new(0),
             last_failed: AtomicUsize::new(NONE),
         }
+    }
+
+    /// Closes the shortlist of a call that was planned anew: what was sent to stays counted and is not sent to again,
+    /// and what an earlier failure ruled out stays ruled out.
+    #[must_use]
+    pub fn resume(mut shortlist: Vec<Candidate>, before: &Self) -> Self {
+        for candidate in shortlist.iter_mut().filter(|candidate| candidate.excluded.is_none()) {
+            let earlier = before.list.iter().find(|earlier| earlier.channel == candidate.channel);
+            candidate.excluded = match earlier.map(Candidate::progress) {
+                Some(Progress::Failed(_) | Progress::Taken | Progress::Answered) => Some("tried"),
+                Some(Progress::Dropped) => Some("dropped"),
+                Some(Progress::Untried | Progress::Skipped(_)) | None => None,
+            };
+        }
+        Self { dispatched: AtomicU32::new(before.dispatched()), ..Self::new(shortlist) }
     }
 
     /// Every candidate, the excluded ones too, in ranked order.

@@ -108,6 +108,13 @@ impl Call {
         self.journal.plan()
     }
 
+    /// The same call under another plan, in a journal that continues this one's. Its candidates are yet to be
+    /// chosen.
+    #[must_use]
+    pub fn replanned(&self, plan: Plan) -> Self {
+        Self { journal: self.journal.succeeded_by(plan), shortlist: None, ..self.clone() }
+    }
+
     /// The candidates to draw from. The first caller closes the shortlist; clones of the call, such as the
     /// racers of a hedge, draw from the same candidates, so that no channel is tried twice.
     pub fn candidates(&mut self) -> &Candidates {

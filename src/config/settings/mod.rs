@@ -19,8 +19,8 @@ use setting::Setting;
 
 pub use self::keys::{
     Admin, Batch, BlockSync, CircuitBreaker, Cluster, Failover, Fastest, LatencyWeighted, Log, Methods,
-    Observability, Probe, Reload, Routing, Server, Settings, Subscriptions, UpstreamHttp, UpstreamRateLimit,
-    UpstreamWebsocket, Websocket,
+    Observability, Probe, Reload, Routing, Server, Settings, Stall, Subscriptions, UpstreamHttp,
+    UpstreamRateLimit, UpstreamWebsocket, Websocket,
 };
 pub use self::maps::{CategoryThresholds, MethodTimeouts};
 pub use self::setting::Secret;

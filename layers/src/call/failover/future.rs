@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::decide::{self, Next};
-use super::{FailoverPolicy, ending, events};
+use super::{FailoverPolicy, Reselect, ending, events};
 use crate::attempt::Attempt;
-use crate::call::{Body, Call, Candidates, Dispatch, Failure, Reply};
+use crate::call::{Body, Call, Candidates, Dispatch, Failure, Plan, Reply};
 use crate::catalog::{Category, Safety};
 
 /// The future of [`FailoverService`](super::FailoverService).
@@ -43,6 +43,9 @@ enum State<F> {
 struct Run {
     call: Arc<Call>,
     policy: FailoverPolicy,
+    reselect: Option<Reselect>,
+    /// The call as it was before it was planned anew, which happens once.
+    before: Option<Arc<Call>>,
     /// Declared limits are ignored from now on.
     limits_off: bool,
     /// Candidates that were put back once, by position; the ones past 63 are never put back.
@@ -54,8 +57,22 @@ struct Run {
 }
 
 impl<S: Service<Attempt>> ResponseFuture<S> {
-    pub(super) const fn new(call: Arc<Call>, service: S, policy: FailoverPolicy) -> Self {
-        let run = Run { call, policy, limits_off: false, put_back: 0, is_degraded: false, last: None };
+    pub(super) const fn new(
+        call: Arc<Call>,
+        service: S,
+        policy: FailoverPolicy,
+        reselect: Option<Reselect>,
+    ) -> Self {
+        let run = Run {
+            call,
+            policy,
+            reselect,
+            before: None,
+            limits_off: false,
+            put_back: 0,
+            is_degraded: false,
+            last: None,
+        };
         Self { service, state: State::Ready, run }
     }
 }
@@ -97,14 +114,16 @@ where
     }
 }
 
-impl Run {
-    fn candidates(&self) -> &Candidates {
-        self.call.journal().candidates().expect("the service opened the candidates")
-    }
+/// The candidates of a call that is being run.
+fn candidates(call: &Call) -> &Candidates {
+    call.journal().candidates().expect("the service opened the candidates")
+}
 
+impl Run {
     /// The next attempt, or the end.
     fn draw(&mut self, now: Instant) -> Result<Attempt, Failure> {
-        let candidates = self.call.journal().candidates().expect("the service opened the candidates");
+        self.follow_catalogue(now);
+        let candidates = candidates(&self.call);
         let dispatched = candidates.dispatched();
         if dispatched == 0 {
             self.call.journal().selection_ended(now);
@@ -131,15 +150,27 @@ impl Run {
         Ok(attempt)
     }
 
-    /// The next channel in line. A call that fails over passes channels by that the configuration has dropped
-    /// since; what it chose first was chosen in time.
+    /// Chooses anew if the catalogue that the call was planned by is no longer in force. Once: a configuration that
+    /// changes faster than calls are answered must not keep them from being answered.
+    fn follow_catalogue(&mut self, now: Instant) {
+        let Some(reselect) = self.reselect else { return };
+        if self.before.is_some() || !self.call.plan().is_some_and(Plan::is_superseded) {
+            return;
+        }
+        // Without the route, the candidates of the old plan are passed by one after the other.
+        if let Some(call) = reselect.replan(&self.call, candidates(&self.call), now) {
+            self.before = Some(std::mem::replace(&mut self.call, call));
+            (self.limits_off, self.put_back) = (false, 0);
+        }
+    }
+
+    /// The next channel in line. Channels that the configuration has dropped since the call was planned are passed by.
     fn next_candidate(&self, candidates: &Candidates) -> Option<usize> {
         loop {
             let drawn = if self.limits_off { candidates.draw_ignoring_limits() } else { candidates.draw() };
             let index = drawn?;
             let candidate = &candidates.all()[index];
-            let is_first = candidates.dispatched() == 0;
-            if is_first || self.call.plan().is_none_or(|plan| plan.still_has(candidate.channel)) {
+            if self.call.plan().is_none_or(|plan| plan.still_has(candidate.channel)) {
                 return Some(index);
             }
             candidate.skipped(Category::ProviderError);
@@ -166,7 +197,7 @@ impl Run {
 
     /// An attempt gave the answer.
     fn answered(&self, index: usize) {
-        let candidate = &self.candidates().all()[index];
+        let candidate = &candidates(&self.call).all()[index];
         candidate.answered();
         if self.is_degraded && candidate.tier().half_open {
             events::degraded_success(&self.call, candidate);
@@ -175,7 +206,7 @@ impl Run {
 
     /// Notes what became of an attempt. `Err` is the end of the call.
     fn failed(&mut self, index: usize, failure: Failure) -> Result<(), Failure> {
-        let candidates = self.candidates();
+        let candidates = candidates(&self.call);
         let candidate = &candidates.all()[index];
         let category = failure.category();
         let sent = failure.dispatch() != Dispatch::NotSent;
@@ -199,7 +230,12 @@ impl Run {
             }
             return Ok(());
         }
-        let earlier = candidates.failures_of(category);
+        let earlier = [Some(&self.call), self.before.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(|call| call.journal().candidates())
+            .map(|candidates| candidates.failures_of(category))
+            .sum();
         candidates.failed(index, category);
         if decide::drops_provider(category) {
             candidates.drop_provider(candidate.provider);
@@ -220,7 +256,7 @@ impl Run {
 
     fn give_up(&mut self) -> Failure {
         let last = self.last.take();
-        last.unwrap_or_else(|| ending::nothing_usable(&self.call, self.candidates()))
+        last.unwrap_or_else(|| ending::nothing_usable(&self.call, candidates(&self.call)))
     }
 }
 

@@ -11,8 +11,9 @@
 //! share of it while another channel could still be tried, so that a hanging provider leaves time for a better
 //! one.
 //!
-//! **A new catalogue** in the middle of a call: what is under way goes on, and the call fails over only to channels
-//! that the new catalogue still has.
+//! **A new catalogue** in the middle of a call: what is under way goes on, and nothing more is sent to a channel that
+//! the new catalogue does not have. With [`FailoverLayer::reselect`] the call also chooses anew, once, so that it finds
+//! the channels that are new.
 //!
 //! **What it says.** As tracing events: `lasso.failover.fast_fail` when a failed attempt is followed by another;
 //! `lasso.failover.circuit_open` when a breaker refuses a channel that was chosen before it opened;
@@ -35,16 +36,19 @@ mod decide;
 mod ending;
 mod events;
 mod future;
+mod reselect;
 
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tower::{Layer, Service};
 
 pub use self::future::ResponseFuture;
-use super::{Call, Failure, Reply};
+use self::reselect::Reselect;
+use super::{Call, Candidate, Failure, Reply};
 use crate::attempt::Attempt;
 
 /// The bounds of failing over.
@@ -70,12 +74,42 @@ impl Default for FailoverPolicy {
 #[must_use]
 pub struct FailoverLayer {
     policy: FailoverPolicy,
+    reselect: Option<Reselect>,
 }
 
 impl FailoverLayer {
     /// With these bounds.
     pub const fn new(policy: FailoverPolicy) -> Self {
-        Self { policy }
+        Self { policy, reselect: None }
+    }
+
+    /// Says how a call chooses its channels anew when another catalogue came into force after it was planned and before
+    /// its next attempt. `choose` gets the call under its new plan and answers ranked candidates; give it what the
+    /// layers outside do:
+    ///
+    /// ```
+    /// use lasso_layers::call::failover::{FailoverLayer, FailoverPolicy};
+    /// # #[cfg(all(feature = "candidate", feature = "strategy"))]
+    /// # {
+    /// use lasso_layers::call::candidate::CandidateLayer;
+    /// use lasso_layers::call::strategy::StrategyLayer;
+    ///
+    /// let (candidates, strategies) = (CandidateLayer::new(), StrategyLayer::new());
+    /// let layer = FailoverLayer::new(FailoverPolicy::default()).reselect(move |call, now| {
+    ///     let mut shortlist = candidates.shortlist(call, now);
+    ///     strategies.order(call, &mut shortlist);
+    ///     shortlist
+    /// });
+    /// # }
+    /// ```
+    ///
+    /// It is kept for the rest of the process: the services and futures made from the layer hold a plain pointer.
+    pub fn reselect(
+        mut self,
+        choose: impl Fn(&Call, Instant) -> Vec<Candidate> + Send + Sync + 'static,
+    ) -> Self {
+        self.reselect = Some(Reselect::new(choose));
+        self
     }
 }
 
@@ -83,7 +117,7 @@ impl<S> Layer<S> for FailoverLayer {
     type Service = FailoverService<S>;
 
     fn layer(&self, inner: S) -> FailoverService<S> {
-        FailoverService { inner, policy: self.policy }
+        FailoverService { inner, policy: self.policy, reselect: self.reselect }
     }
 }
 
@@ -92,12 +126,13 @@ impl<S> Layer<S> for FailoverLayer {
 pub struct FailoverService<S> {
     inner: S,
     policy: FailoverPolicy,
+    reselect: Option<Reselect>,
 }
 
 impl<S> FailoverService<S> {
     /// Around a service of attempts.
     pub const fn new(inner: S, policy: FailoverPolicy) -> Self {
-        Self { inner, policy }
+        Self { inner, policy, reselect: None }
     }
 }
 
@@ -119,7 +154,7 @@ where
         // The future takes the service that was polled ready and leaves the clone, which was not.
         let clone = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, clone);
-        ResponseFuture::new(Arc::new(call), ready, self.policy)
+        ResponseFuture::new(Arc::new(call), ready, self.policy, self.reselect)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::config::Settings;
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy};
 use crate::tasks::{
-    Asker, HeadPoller, HeadsPolicy, ProbePolicy, Prober, Strangers, keep_timers_near, sweep_limits,
+    Asker, HeadPoller, HeadsPolicy, ProbePolicy, Prober, Strangers, Upkeep, keep_timers_near, sweep_limits,
 };
 use crate::upstream::HttpUpstream;
 use crate::{policies, stack};
@@ -91,10 +91,13 @@ impl Router {
     pub fn background(&self) -> impl Future<Output = ()> + Send + 'static {
         let (runtime, asker) = (self.runtime.clone(), self.asker.clone());
         let (probe, heads) = (self.probe, self.heads);
+        // Made before anything is polled, so that no catalogue is in force that it has not seen.
+        let upkeep = Upkeep::new(runtime.clone());
         async move {
             let mut tasks = JoinSet::new();
             tasks.spawn(keep_timers_near());
             tasks.spawn(sweep_limits(runtime.limits.clone(), SWEEP));
+            tasks.spawn(upkeep.run());
             let strangers = Strangers::default();
             if let Some(policy) = probe {
                 let (runtime, asker, entropy) = (runtime.clone(), asker.clone(), runtime.entropy.clone());

@@ -94,7 +94,7 @@ impl Router {
     /// What runs beside the calls: probes, polls of heights, sweeping. [`serve`](Self::serve) runs it by itself.
     ///
     /// It never resolves; dropping the future ends everything. Must be polled within a tokio runtime.
-    pub fn background(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub fn background(&self) -> impl Future<Output = ()> + Send + use<> {
         let (runtime, asker) = (self.runtime.clone(), self.asker.clone());
         let (probe, heads, retention) = (self.probe, self.heads, self.retention);
         // Made before anything is polled, so that no catalogue is in force that it has not seen.

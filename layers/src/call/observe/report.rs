@@ -18,7 +18,7 @@ pub(super) struct Report<'a> {
     pub(super) record: &'a Record,
     pub(super) result: &'a Result<Reply, Failure>,
     pub(super) plan: Option<&'a Plan>,
-    candidates: Option<&'a Candidates>,
+    pub(super) candidates: Option<&'a Candidates>,
     selected: Option<&'a Candidate>,
     pub(super) end_to_end: Duration,
 }

@@ -38,13 +38,12 @@ impl<const ALL: bool> Hearing<'_, ALL> {
     /// Notes a declared limit, if the call exceeds one. It stands also where the channel is ruled out, because not
     /// every exclusion is final.
     #[inline]
-    pub(super) fn limit(&mut self, exceeded: Option<&'static str>) {
+    pub(super) fn limit(&mut self, exceeded: Option<&'static str>, declared: impl FnOnce() -> Facts) {
         self.candidate.limit = self.candidate.limit.or(exceeded);
-        self.note(
-            Stage::Limits,
-            Opinion::Verdict(exceeded.map_or(Verdict::Keep, Verdict::Limit)),
-            Facts::none(),
-        );
+        if ALL {
+            let verdict = exceeded.map_or(Verdict::Keep, Verdict::Limit);
+            self.note(Stage::Limits, Opinion::Verdict(verdict), declared());
+        }
     }
 
     /// Passes a stage by.

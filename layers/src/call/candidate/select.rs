@@ -90,7 +90,9 @@ impl Selection {
             hearing.filter(*stage, &**filter);
         }
         hearing.rule(Stage::Method, |subject| built_in::method(subject, method));
-        hearing.limit(declared::exceeded(&subject.provider.capabilities, method, subject.hints));
+        let capabilities = &subject.provider.capabilities;
+        let exceeded = declared::exceeded(capabilities, method, subject.hints);
+        hearing.limit(exceeded, || declared::facts(capabilities, subject.hints));
     }
 }
 

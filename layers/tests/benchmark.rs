@@ -11,7 +11,7 @@ use lasso_layers::attempt::benchmark::{
 use lasso_layers::call::{
     BoxError, Call, Dispatch, Failure, RankContext, Ranker, Reply, TransportKind, UpstreamFailure,
 };
-use lasso_layers::catalog::{Category, Live, MethodId, Transport};
+use lasso_layers::catalog::{Category, Chain, ChainSpec, Live, MethodId, ProviderSpec, Transport};
 use lasso_layers::testing::{attempt, call, chain, listed, live, planned, reply};
 use lasso_layers::wire::{ErrorObject, code};
 use tokio::time::{Instant, advance, timeout};
@@ -72,7 +72,7 @@ async fn exchange(
 const TOOK: Duration = Duration::from_millis(20);
 
 #[tokio::test(start_paused = true)]
-async fn case_68_each_attempt_counts_once_with_its_own_time() {
+async fn routing_17_case_68_each_attempt_counts_once_with_its_own_time() {
     let live = live(chain(&["a", "b"]));
     let benchmarks = Benchmarks::new();
     let call = listed(call_to(&live, "eth_call"));
@@ -95,15 +95,37 @@ async fn case_68_each_attempt_counts_once_with_its_own_time() {
 
 #[tokio::test(start_paused = true)]
 async fn failures_count_by_category() {
+    const COUNTED: [Category; 6] = [
+        Category::ServerError,
+        Category::NetworkError,
+        Category::Timeout,
+        Category::AuthError,
+        Category::InternalError,
+        Category::ProviderError,
+    ];
     let live = live(chain(&["a"]));
     for category in Category::ALL {
         let benchmarks = Benchmarks::new();
         let attempt = attempt(call_to(&live, "eth_call"), 0);
         exchange(benchmarks, &attempt, TOOK, Err(answered(category))).await;
         let failures = benchmarks.read(series(&attempt)).map_or(0, |summary| summary.failures);
-        assert_eq!(failures, u64::from(category.counts_in_benchmarks()), "{category}");
+        assert_eq!(failures, u64::from(COUNTED.contains(&category)), "{category}");
+        let window = benchmarks.calls_within(attempt.provider().key, Duration::from_secs(60), Instant::now());
+        assert_eq!((window.calls, window.failures), (failures, failures), "{category}");
         assert_eq!(attempt.candidate().upstream(), TOOK, "{category}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_cut_off_is_a_failure_and_no_latency() {
+    let live = live(chain(&["a"]));
+    let benchmarks = Benchmarks::new();
+    let attempt = attempt(call_to(&live, "eth_call"), 0);
+    let cut_off = Failure::transport(TransportKind::Timeout, Dispatch::Unknown, Transport::Http);
+    exchange(benchmarks, &attempt, TOOK, Err(cut_off)).await;
+    let summary = benchmarks.read(series(&attempt)).unwrap();
+    assert_eq!((summary.successes, summary.failures, summary.mean_latency()), (0, 1, None));
+    assert_eq!(summary.trend.latency(), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,14 +179,123 @@ async fn records_of_a_provider_are_listed_by_method() {
     for method in ["eth_call", "eth_getLogs", "parity_unheardOf"] {
         exchange(benchmarks, &attempt(call_to(&live, method), 0), TOOK, Ok(reply("1"))).await;
     }
-    let provider = attempt(call_to(&live, "eth_call"), 0).provider().key;
-    let listed: Vec<_> = benchmarks.of_provider(provider, Transport::Http).collect();
-    let methods: Vec<_> = listed.iter().map(|(method, _)| *method).collect();
+    let call = call_to(&live, "eth_call");
+    let chain = call.plan().unwrap().chain();
+    let listed = benchmarks.by_method(chain);
+    let methods: Vec<_> = listed.iter().map(|row| row.method).collect();
     assert_eq!(methods, [MethodId::of("eth_call"), MethodId::of("eth_getLogs"), MethodId::OTHER]);
-    assert!(listed.iter().all(|(_, summary)| summary.mean_latency() == Some(TOOK)));
-    assert_eq!(benchmarks.of_provider(provider, Transport::Ws).count(), 0);
+    assert!(listed.iter().all(|row| row.summary.mean_latency() == Some(TOOK)));
+    let provider = chain.providers[0].key;
     let recent = benchmarks.recent(Series { provider, transport: Transport::Http, method: MethodId::OTHER });
     assert!(recent.at(0.95).abs_diff(TOOK) < TOOK / 20);
+}
+
+#[test]
+fn the_leaderboard_puts_the_best_score_first() {
+    let field = Field::new();
+    field.know("a", "eth_call", 100, 0, 500);
+    field.know("b", "eth_call", 90, 0, 20);
+    field.know("b", "eth_getLogs", 0, 10, 0);
+    let board = field.benchmarks.leaderboard(&field.chain());
+    let ids: Vec<_> = board.iter().map(|row| row.id.as_str()).collect();
+    assert_eq!(ids, ["b", "a"], "who has no record is not listed");
+    let best = &board[0];
+    assert_eq!((best.provider, best.totals.calls, best.totals.successes), (1, 100, 90));
+    assert_eq!(best.totals.mean_latency, Some(TOOK));
+    assert!(best.totals.percentiles.at(0.5).abs_diff(TOOK) < TOOK / 20);
+    // 0.9 * 1000 / 1020 * log10(100)
+    assert!((best.totals.score() - 1.7647).abs() < 1e-4, "{}", best.totals.score());
+    // 1000 / 1500 * log10(100)
+    assert!((board[1].totals.score() - 1.3333).abs() < 1e-4, "{}", board[1].totals.score());
+}
+
+#[test]
+fn transports_of_a_method_are_compared() {
+    let both = |id: &str| ProviderSpec {
+        ws_url: Some(format!("ws://{id}.example")),
+        ..ProviderSpec::http(id, format!("http://{id}.example"))
+    };
+    let live = live(ChainSpec::new("ethereum", 1).provider(both("a")).provider(both("b")));
+    let benchmarks = Benchmarks::new();
+    let call = call_to(&live, "eth_call");
+    let chain = call.plan().unwrap().chain();
+    let now = Instant::now();
+    for (provider, transport, method, millis) in [
+        (0, Transport::Http, "eth_call", 10),
+        (1, Transport::Http, "eth_call", 30),
+        (1, Transport::Ws, "eth_call", 5),
+        (0, Transport::Ws, "eth_getLogs", 7),
+    ] {
+        let (provider, method) = (chain.providers[provider].key, MethodId::of(method));
+        benchmarks.success(Series { provider, transport, method }, Duration::from_millis(millis), now);
+    }
+    let rows = benchmarks.by_transport(chain);
+    let figures: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row.method.name(),
+                [&row.http, &row.ws].map(|totals| totals.mean_latency.map(|mean| mean.as_millis())),
+            )
+        })
+        .collect();
+    assert_eq!(figures, [("eth_call", [Some(20), Some(5)]), ("eth_getLogs", [None, Some(7)])]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_the_last_minute_are_counted() {
+    let field = Field::new();
+    field.know("a", "eth_call", 3, 1, 10);
+    advance(Duration::from_secs(45)).await;
+    field.know("a", "eth_getLogs", 2, 0, 10);
+    let within = |seconds, provider| {
+        let key = field.series(provider, "eth_call").provider;
+        let count = field.benchmarks.calls_within(key, Duration::from_secs(seconds), Instant::now());
+        (count.calls, count.failures)
+    };
+    assert_eq!((within(60, "a"), within(30, "a"), within(60, "b")), ((6, 1), (2, 0), (0, 0)));
+    advance(Duration::from_secs(20)).await;
+    assert_eq!(within(60, "a"), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn series_that_nobody_touches_expire() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let field = Field::new();
+    field.know("a", "eth_call", 3, 0, 10);
+    field.know("b", "eth_call", 3, 0, 10);
+    advance(DAY).await;
+    field.know("b", "eth_call", 1, 0, 10);
+    assert_eq!(field.benchmarks.expire(Instant::now(), DAY), 0, "a day is not over yet");
+    advance(Duration::from_millis(1)).await;
+    assert_eq!(field.benchmarks.expire(Instant::now(), DAY), 1);
+    assert_eq!(field.benchmarks.read(field.series("a", "eth_call")), None);
+    assert_eq!(field.benchmarks.read(field.series("b", "eth_call")).unwrap().successes, 4);
+    // It starts anew with the next outcome.
+    field.know("a", "eth_call", 1, 0, 30);
+    let summary = field.benchmarks.read(field.series("a", "eth_call")).unwrap();
+    assert_eq!((summary.successes, summary.mean_latency()), (1, Some(Duration::from_millis(30))));
+}
+
+#[test]
+fn a_record_that_expires_under_way_is_whole_or_gone() {
+    let field = Field::new();
+    let series = field.series("a", "eth_call");
+    let (origin, later) = (Instant::now(), Instant::now() + Duration::from_secs(60));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (0..20_000).for_each(|_| field.benchmarks.success(series, TOOK, origin)));
+        }
+        scope.spawn(|| {
+            for _ in 0..20_000 {
+                field.benchmarks.expire(later, Duration::ZERO);
+                if let Some(summary) = field.benchmarks.read(series).filter(|summary| summary.successes > 0) {
+                    // A latency is there before its success is counted: no mean is too low.
+                    assert!(summary.mean_latency() >= Some(TOOK), "{summary:?}");
+                }
+            }
+        });
+    });
 }
 
 #[test]
@@ -203,6 +334,10 @@ impl Field {
         Self { live, benchmarks: Benchmarks::new(), rng: fastrand::Rng::with_seed(7) }
     }
 
+    fn chain(&self) -> Chain {
+        call_to(&self.live, "eth_call").plan().unwrap().chain().clone()
+    }
+
     fn series(&self, provider: &str, method: &str) -> Series {
         let call = call_to(&self.live, method);
         let provider = call.plan().unwrap().chain().provider(provider).unwrap().1.key;
@@ -228,7 +363,11 @@ impl Field {
 
     /// The order for one call, as provider ids put together.
     fn order(&mut self, ranker: &impl Ranker, method: &str) -> String {
-        let mut call = listed(call_to(&self.live, method));
+        self.order_for(call_to(&self.live, method), ranker)
+    }
+
+    fn order_for(&mut self, call: Call, ranker: &impl Ranker) -> String {
+        let mut call = listed(call);
         let mut candidates = call.shortlist.take().unwrap();
         let plan = call.plan().unwrap();
         let context = RankContext { call: &call, plan, now: Instant::now() };
@@ -236,9 +375,27 @@ impl Field {
         candidates.iter().map(|candidate| plan.provider(candidate.provider).id.as_str()).collect()
     }
 
+    /// In percent, how often each of `providers` is first under `fastest` with this policy.
+    fn firsts<const N: usize>(
+        &mut self,
+        policy: FastestPolicy,
+        method: &str,
+        providers: [&str; N],
+    ) -> [f64; N] {
+        const CALLS: u32 = 20_000;
+        let ranker = Fastest::new(self.benchmarks, policy);
+        let mut firsts = [0_u32; N];
+        for _ in 0..CALLS {
+            let order = self.order(&ranker, method);
+            let first = providers.iter().position(|provider| order.starts_with(provider)).unwrap();
+            firsts[first] += 1;
+        }
+        firsts.map(|count| f64::from(count) * 100.0 / f64::from(CALLS))
+    }
+
     fn fastest(&mut self, method: &str) -> String {
-        let ranker = Fastest::new(self.benchmarks, FastestPolicy::default());
-        self.order(&ranker, method)
+        let policy = FastestPolicy { explore: 0.0, ..FastestPolicy::default() };
+        self.order(&Fastest::new(self.benchmarks, policy), method)
     }
 
     /// How often, in percent, a provider is first under `latency_weighted`.
@@ -251,7 +408,7 @@ impl Field {
 }
 
 #[test]
-fn case_37_the_lowest_mean_is_first_every_time() {
+fn routing_17_case_37_the_lowest_mean_is_first_every_time() {
     let mut field = Field::new();
     field.know("a", "eth_call", 3, 0, 100);
     field.know("b", "eth_call", 3, 0, 20);
@@ -262,7 +419,7 @@ fn case_37_the_lowest_mean_is_first_every_time() {
 }
 
 #[test]
-fn cases_38_and_69_an_unreliable_provider_is_last_however_fast() {
+fn routing_17_case_38_and_69_an_unreliable_provider_is_last_however_fast() {
     let mut field = Field::new();
     field.know("a", "eth_call", 10, 0, 100);
     field.know("b", "eth_call", 5, 5, 20);
@@ -271,7 +428,7 @@ fn cases_38_and_69_an_unreliable_provider_is_last_however_fast() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_39_stale_evidence_counts_as_the_baseline() {
+async fn routing_17_case_39_stale_evidence_counts_as_the_baseline() {
     let mut field = Field::new();
     field.know("b", "eth_call", 10, 0, 10);
     advance(Duration::from_secs(600)).await;
@@ -284,7 +441,7 @@ async fn case_39_stale_evidence_counts_as_the_baseline() {
 }
 
 #[test]
-fn case_40_methods_are_ranked_apart() {
+fn routing_17_case_40_methods_are_ranked_apart() {
     let mut field = Field::new();
     for (provider, call, logs) in [("a", 10, 300), ("b", 20, 200), ("c", 30, 100)] {
         field.know(provider, "eth_call", 5, 0, call);
@@ -325,7 +482,116 @@ fn unknown_channels_are_taken_for_half_a_second_where_nothing_is_known() {
 }
 
 #[test]
-fn case_41_half_the_latency_gets_eight_times_the_share() {
+fn of_the_same_mean_the_lower_95th_percentile_is_first() {
+    let mut field = Field::new();
+    // The mean is 40 ms each time; the spread is not.
+    for _ in 0..10 {
+        field.know("a", "eth_call", 1, 0, 10);
+        field.know("a", "eth_call", 1, 0, 70);
+    }
+    for _ in 0..20 {
+        field.know("b", "eth_call", 1, 0, 40);
+    }
+    for _ in 0..10 {
+        field.know("c", "eth_call", 1, 0, 30);
+        field.know("c", "eth_call", 1, 0, 50);
+    }
+    assert_eq!(field.fastest("eth_call"), "bca");
+}
+
+#[test]
+fn of_the_same_latencies_http_is_before_ws_and_then_ids_decide() {
+    let both = |id: &str| ProviderSpec {
+        ws_url: Some(format!("ws://{id}.example")),
+        ..ProviderSpec::http(id, format!("http://{id}.example"))
+    };
+    let live = live(ChainSpec::new("ethereum", 1).provider(both("b")).provider(both("a")));
+    let benchmarks = Benchmarks::new();
+    let mut call = listed(call_to(&live, "eth_call"));
+    let mut candidates = call.shortlist.take().unwrap();
+    let plan = call.plan().unwrap();
+    let now = Instant::now();
+    for candidate in &candidates {
+        let provider = plan.provider(candidate.provider).key;
+        let series = Series { provider, transport: candidate.transport, method: call.method };
+        (0..3).for_each(|_| benchmarks.success(series, TOOK, now));
+    }
+    let ranker = Fastest::new(benchmarks, FastestPolicy::default());
+    let context = RankContext { call: &call, plan, now };
+    ranker.rank(&context, &mut fastrand::Rng::with_seed(7), &mut candidates);
+    let order: Vec<_> = candidates
+        .iter()
+        .map(|candidate| (candidate.transport.as_str(), plan.provider(candidate.provider).id.as_str()))
+        .collect();
+    assert_eq!(order, [("http", "a"), ("http", "b"), ("ws", "a"), ("ws", "b")]);
+}
+
+#[test]
+fn a_provider_that_becomes_slow_loses_its_place_within_some_dozen_calls() {
+    let mut field = Field::of(&["a", "b"]);
+    field.know("a", "eth_call", 10_000, 0, 20);
+    field.know("b", "eth_call", 10, 0, 100);
+    assert_eq!(field.fastest("eth_call"), "ab");
+    field.know("a", "eth_call", 30, 0, 500);
+    assert_eq!(field.fastest("eth_call"), "ba");
+    // The lifetime mean is 21 ms.
+    let summary = field.benchmarks.read(field.series("a", "eth_call")).unwrap();
+    assert!(summary.mean_latency() < Some(Duration::from_millis(22)));
+}
+
+#[test]
+fn a_provider_that_begins_to_fail_is_last_within_some_calls() {
+    let mut field = Field::of(&["a", "b"]);
+    field.know("a", "eth_call", 10_000, 0, 20);
+    field.know("b", "eth_call", 10, 0, 100);
+    field.know("a", "eth_call", 0, 7, 0);
+    assert_eq!(field.fastest("eth_call"), "ba");
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_channels_are_examined_once_they_are_not_known_or_no_longer() {
+    let policy = FastestPolicy { explore: 0.1, ..FastestPolicy::default() };
+    let mut field = Field::new();
+    field.know("a", "eth_call", 10, 0, 20);
+    field.know("b", "eth_call", 10, 0, 40);
+    // Nothing is known of the third: the baseline is 40 ms, half of the whole chance.
+    let [a, b, c] = field.firsts(policy, "eth_call", ["a", "b", "c"]);
+    assert!((a - 95.0).abs() < 0.6 && b.abs() < f64::EPSILON && (c - 5.0).abs() < 0.6, "{a} {b} {c}");
+    field.know("c", "eth_call", 10, 0, 80);
+    assert_eq!(field.firsts(policy, "eth_call", ["a", "b", "c"]), [100.0, 0.0, 0.0]);
+    // After the time both are due, each with half of the draws.
+    advance(policy.recheck + Duration::from_millis(1)).await;
+    let [a, b, c] = field.firsts(policy, "eth_call", ["a", "b", "c"]);
+    assert!((b - 2.5).abs() < 0.5 && (c - 1.25).abs() < 0.4, "{a} {b} {c}");
+    // One that was improved meanwhile is found by it, and wins.
+    field.know("c", "eth_call", 20, 0, 1);
+    assert_eq!(field.fastest("eth_call"), "cab");
+    // Off is off.
+    let off = FastestPolicy { explore: 0.0, ..policy };
+    assert_eq!(field.firsts(off, "eth_call", ["a", "b", "c"]), [0.0, 0.0, 100.0]);
+}
+
+#[test]
+fn only_calls_that_may_move_on_examine_and_no_dry_run() {
+    let policy = FastestPolicy { explore: 1.0, ..FastestPolicy::default() };
+    let mut field = Field::of(&["a", "b"]);
+    for (method, examined) in [
+        ("eth_call", 100.0),
+        ("eth_sendRawTransaction", 100.0),
+        ("eth_newFilter", 0.0),
+        ("parity_unheardOf", 0.0),
+    ] {
+        field.know("a", method, 10, 0, 20);
+        assert_eq!(field.firsts(policy, method, ["a", "b"])[1], examined, "{method}");
+    }
+    let mut call = call_to(&field.live, "eth_call");
+    call.dry_run = true;
+    let ranker = Fastest::new(field.benchmarks, policy);
+    assert!((0..100).all(|_| field.order_for(call.clone(), &ranker) == "ab"));
+}
+
+#[test]
+fn routing_17_case_41_half_the_latency_gets_eight_times_the_share() {
     for calls in [50, 1_000] {
         let mut field = Field::of(&["a", "b"]);
         field.know("a", "eth_call", calls, 0, 50);
@@ -336,7 +602,7 @@ fn case_41_half_the_latency_gets_eight_times_the_share() {
 }
 
 #[test]
-fn case_42_a_slow_channel_is_still_explored() {
+fn routing_17_case_42_a_slow_channel_is_still_explored() {
     for (calls, expected) in [(1_000, 4.8), (50, 6.3)] {
         for slow in [500, 5_000] {
             let mut field = Field::of(&["a", "b"]);
@@ -382,4 +648,14 @@ fn a_newcomer_is_taken_for_half_as_good() {
     // Weights 1 and 0.95 * 0.5.
     let share = field.share_of_firsts("b");
     assert!((share - 32.2).abs() < 1.0, "{share}");
+}
+
+#[test]
+fn a_newcomer_is_not_compared_with_what_is_hardly_known() {
+    let mut field = Field::new();
+    field.know("a", "eth_call", 1_000, 0, 100);
+    field.know("b", "eth_call", 2, 0, 400);
+    // Weights 1, the floor, and 0.95 * 0.5: two calls are no measure for others.
+    let share = field.share_of_firsts("c");
+    assert!((share - 31.1).abs() < 1.0, "{share}");
 }

@@ -117,7 +117,7 @@ impl World {
     }
 }
 
-fn of<'a>(list: &'a [Candidate], provider: u16) -> &'a Candidate {
+fn of(list: &[Candidate], provider: u16) -> &Candidate {
     list.iter().find(|candidate| candidate.provider == provider).unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! Hearing what the stages say about one channel.
 
-use crate::call::{Candidate, Facts, Filter, Finding, Opinion, Stage, Subject, Verdict};
+use crate::call::{Candidate, Facts, Filter, Finding, Opinion, Reasons, Stage, Subject, Verdict};
 
 /// The first exclusion counts, and the stages after it are not asked, unless somebody wants to know all reasons: then
 /// they are asked too, and change nothing. Which of the two it is, is known when this is compiled, so that a call
@@ -77,6 +77,15 @@ impl<const ALL: bool> Hearing<'_, ALL> {
                 candidate.excluded = Some(reason);
                 candidate.retry_after = retry_after;
             }
+        }
+    }
+}
+
+/// Notes that what a stage said against a channel is not believed.
+pub(super) fn overrule(reasons: &mut Reasons, stage: Stage) {
+    for finding in reasons.findings.iter_mut().filter(|finding| finding.stage == stage) {
+        if let Opinion::Verdict(Verdict::Exclude { reason, .. }) = finding.opinion {
+            finding.opinion = Opinion::Overruled(reason);
         }
     }
 }

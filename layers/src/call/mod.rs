@@ -37,8 +37,8 @@ pub use self::candidates::{Candidate, Candidates, Demotion, Progress, Tier};
 pub use self::either::Either;
 pub use self::facts::{Fact, Facts};
 pub use self::failure::{
-    BoxError, Dispatch, Exhausted, Failure, Rejection, Scope, StatusFailure, TransportFailure, TransportKind,
-    UpstreamFailure,
+    BoxError, Dispatch, Exhausted, Failure, HttpRefusal, Rejection, Scope, StatusFailure, TransportFailure,
+    TransportKind, UpstreamFailure,
 };
 pub use self::filter::{Filter, Hints, Stage, Subject, Verdict};
 pub use self::journal::{Journal, Metadata};
@@ -114,6 +114,13 @@ impl Call {
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
         self.journal.plan()
+    }
+
+    /// The same call under another plan, in a journal that continues this one's. Its candidates are yet to be
+    /// chosen.
+    #[must_use]
+    pub fn replanned(&self, plan: Plan) -> Self {
+        Self { journal: self.journal.succeeded_by(plan), shortlist: None, ..self.clone() }
     }
 
     /// Whether reasons are collected: the call is to be explained, or its client asked for metadata.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use smol_str::SmolStr;
 use tokio::time::Instant;
 
-use super::{Benchmarks, Summary};
+use super::{Benchmarks, Series, Summary};
 use crate::catalog::{Chain, MethodId, ProviderKey, Transport};
 use crate::state::Percentiles;
 
@@ -148,14 +148,14 @@ impl Benchmarks {
     }
 
     fn of_provider(&self, provider: u16, key: ProviderKey) -> Vec<MethodRow> {
-        let row = |(series, summary, percentiles): (super::Series, _, _)| MethodRow {
+        let row = |(series, summary, percentiles): (Series, _, _)| MethodRow {
             provider,
             transport: series.transport,
             method: series.method,
             summary,
             percentiles,
         };
-        self.records(key).map(row).collect()
+        self.series_of(key).map(row).collect()
     }
 }
 

@@ -18,7 +18,7 @@ use super::problem::{Located, Report};
 use setting::Setting;
 
 pub use self::keys::{
-    Admin, Batch, BlockSync, CircuitBreaker, Cluster, Failover, Fastest, LatencyWeighted, Log, Methods,
+    Admin, Batch, BlockSync, CircuitBreaker, Cluster, Failover, Fastest, History, LatencyWeighted, Log, Methods,
     Observability, Probe, Reload, Routing, Server, Settings, Subscriptions, UpstreamHttp, UpstreamRateLimit,
     UpstreamWebsocket, Websocket,
 };

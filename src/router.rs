@@ -8,11 +8,13 @@ use lasso_layers::call::{Call, Failure, Reply};
 use lasso_layers::catalog::Live;
 use lasso_layers::edge::ingress::Ingress;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 
 use crate::config::Settings;
+use crate::history::{History, Recorder};
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy};
 use crate::tasks::{
@@ -35,6 +37,7 @@ pub struct Router {
     asker: Asker,
     probe: Option<ProbePolicy>,
     heads: Option<HeadsPolicy>,
+    history: Option<History>,
 }
 
 impl Router {
@@ -51,7 +54,13 @@ impl Router {
             .policy(policies::ingress(settings))
             .budget(runtime.budget.clone());
         let (probe, heads) = (policies::probe(settings), policies::heads(settings));
-        Ok(Self { runtime, ingress, policy: policies::server(settings), asker, probe, heads })
+        Ok(Self { runtime, ingress, policy: policies::server(settings), asker, probe, heads, history: None })
+    }
+
+    /// Writes down what providers do, and shows it. A router does not by itself: it would need a folder.
+    #[must_use]
+    pub fn history(self, history: History) -> Self {
+        Self { history: Some(history), ..self }
     }
 
     /// The stores.
@@ -74,8 +83,18 @@ impl Router {
         if let Some(policy) = self.heads {
             tasks.spawn(HeadPoller::new(self.runtime.clone(), self.asker, policy, strangers).run());
         }
-        let api = Api { live: self.runtime.live.clone(), started: Instant::now() };
+        // Not among the tasks, which are dropped: it has a last thing to write.
+        let (served, end) = oneshot::channel::<()>();
+        let recording = self.history.clone().map(|history| {
+            let recorder = Recorder::new(history, self.runtime.live.clone(), self.runtime.benchmarks);
+            tokio::spawn(recorder.run(async { end.await.unwrap_or_default() }))
+        });
+        let api = Api::new(self.runtime, self.history, Instant::now());
         let cut = server::serve(listener, self.ingress, api, self.policy, ended).await;
+        drop(served);
+        if let Some(Err(error)) = futures_util::future::OptionFuture::from(recording).await {
+            tracing::error!(%error, "the history's task panicked");
+        }
         if cut > 0 {
             tracing::warn!(event = "lasso.drain_limit", connections = cut, "connections were cut off");
         }

@@ -3,6 +3,7 @@
 use lasso_layers::attempt::benchmark::Benchmarks;
 use lasso_layers::attempt::breaker::Breakers;
 use lasso_layers::attempt::pace::Paces;
+use lasso_layers::call::failover::Failovers;
 use lasso_layers::call::rate_limit::Limits;
 use lasso_layers::catalog::Live;
 use lasso_layers::edge::ingress::ByteBudget;
@@ -23,6 +24,8 @@ pub struct Runtime {
     pub paces: Paces,
     /// Measurements of every provider, by method and transport.
     pub benchmarks: Benchmarks,
+    /// How often calls left a provider for another one.
+    pub failovers: Failovers,
     /// How far every instance is.
     pub heights: Heights,
     /// Rate limits of clients.
@@ -41,6 +44,7 @@ impl Runtime {
             breakers: Breakers::new(policies::breaker(settings)),
             paces: Paces::new(policies::pace(settings)),
             benchmarks: Benchmarks::new(),
+            failovers: Failovers::new(),
             heights: Heights::new(),
             limits: Limits::new(),
             budget: ByteBudget::with_min_charge(server.inflight_bytes, server.inflight_min_charge_bytes),

@@ -58,7 +58,7 @@ pub fn stack(
         // In which order.
         .layer(strategies)
         // The pivot: one call in, one attempt after the other out.
-        .layer(FailoverLayer::new(policies::failover(settings)))
+        .layer(FailoverLayer::new(policies::failover(settings)).count(runtime.failovers))
         // === once for each attempt ===
         // Outermost, so that it hears timeouts, and so that a refusal costs nothing.
         .layer(CircuitBreakerLayer::new(runtime.breakers))

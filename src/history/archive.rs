@@ -114,7 +114,11 @@ impl Archive {
         }
         if unreadable > 0 {
             // Left by a later version of this program.
-            tracing::warn!(event = "lasso.history.unreadable", snapshots = unreadable, "snapshots were left out");
+            tracing::warn!(
+                event = "lasso.history.unreadable",
+                snapshots = unreadable,
+                "snapshots were left out"
+            );
         }
         Ok(summing.finish())
     }
@@ -177,6 +181,9 @@ const fn row_bytes((_, profile, chain): (u64, &str, &str), value: &[u8]) -> u64 
 
 impl fmt::Debug for Archive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Archive").field("path", &self.path).field("bounds", &self.bounds).finish_non_exhaustive()
+        f.debug_struct("Archive")
+            .field("path", &self.path)
+            .field("bounds", &self.bounds)
+            .finish_non_exhaustive()
     }
 }

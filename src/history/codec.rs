@@ -23,7 +23,8 @@ pub(super) fn encode(tallies: &Tallies) -> Vec<u8> {
     let mut out = vec![VERSION];
     let series: Vec<_> = tallies.iter().collect();
     // The order of the names keeps each provider's series together.
-    let providers: Vec<_> = series.chunk_by(|(left, _), (right, _)| left.provider == right.provider).collect();
+    let providers: Vec<_> =
+        series.chunk_by(|(left, _), (right, _)| left.provider == right.provider).collect();
     number(&mut out, providers.len() as u64);
     for series in providers {
         text(&mut out, &series[0].0.provider);
@@ -129,9 +130,8 @@ mod tests {
 
     fn any_tallies() -> impl Strategy<Value = Tallies> {
         let transport = prop_oneof![Just(Transport::Http), Just(Transport::Ws)];
-        let name = ("[a-c]{0,2}", "[a-zä_]{0,6}", transport).prop_map(|(provider, method, transport)| {
-            SeriesName { provider, method, transport }
-        });
+        let name = ("[a-c]{0,2}", "[a-zä_]{0,6}", transport)
+            .prop_map(|(provider, method, transport)| SeriesName { provider, method, transport });
         let tally = any::<[u64; 4]>().prop_map(|[successes, failures, latency_micros, updated_ms]| Tally {
             successes,
             failures,

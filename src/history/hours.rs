@@ -106,7 +106,11 @@ mod tests {
             100,
             &[
                 (HOUR_MS, "base", tallies(&[("a", "eth_call", 1, 0, 1_000)])),
-                (HOUR_MS * 2 - 1, "base", tallies(&[("a", "eth_call", 3, 4, 600), ("b", "eth_call", 1, 0, 1)])),
+                (
+                    HOUR_MS * 2 - 1,
+                    "base",
+                    tallies(&[("a", "eth_call", 3, 4, 600), ("b", "eth_call", 1, 0, 1)]),
+                ),
                 (HOUR_MS * 2, "base", tallies(&[("a", "eth_call", 1, 0, 5)])),
             ],
         );
@@ -125,7 +129,9 @@ mod tests {
     fn a_page_ends_between_two_hours() {
         let two = tallies(&[("a", "eth_call", 1, 0, 1), ("b", "eth_call", 1, 0, 1)]);
         let snapshots: Vec<_> = (1..=3)
-            .flat_map(|hour| [(HOUR_MS * hour, "base", two.clone()), (HOUR_MS * hour + 1, "eth", two.clone())])
+            .flat_map(|hour| {
+                [(HOUR_MS * hour, "base", two.clone()), (HOUR_MS * hour + 1, "eth", two.clone())]
+            })
             .collect();
         let page = sum(3, &snapshots);
         let found: Vec<_> = page.hours.iter().map(|hour| (hour.start, hour.chain.as_str())).collect();

@@ -2,42 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use lasso_layers::attempt::benchmark::{Benchmarks, Series, Summary};
-use lasso_layers::catalog::{Catalog, Chain, Profile, Provider, Transport};
-use tokio::time::Instant;
+use lasso_layers::catalog::{Catalog, Chain, MethodId, Profile, Provider, ProviderKey, Transport};
 
 use super::snapshot::{SeriesName, Snapshot, Tallies, Tally};
-
-/// One moment on both clocks.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
-    pub(super) wall: SystemTime,
-    pub(super) instant: Instant,
-}
-
-impl Moment {
-    pub(super) fn now() -> Self {
-        Self { wall: SystemTime::now(), instant: Instant::now() }
-    }
-
-    /// In milliseconds since 1970.
-    pub(super) fn unix_ms(self) -> u64 {
-        unix_ms(self.wall)
-    }
-
-    /// An earlier instant in milliseconds since 1970.
-    fn unix_ms_of(self, instant: Instant) -> u64 {
-        let ago = self.instant.saturating_duration_since(instant);
-        self.wall.checked_sub(ago).map_or(0, unix_ms)
-    }
-}
-
-fn unix_ms(wall: SystemTime) -> u64 {
-    let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
+use crate::clock::Moment;
 
 /// The sums of every series as they were written down.
 #[derive(Debug, Default)]
@@ -57,14 +28,21 @@ struct Sums {
 /// What happened since the ledger was last brought up to date.
 pub(super) struct Difference {
     pub(super) snapshots: Vec<Snapshot>,
-    sums: Vec<(Series, Sums)>,
+    /// The providers that were looked at, and everything that is recorded of them.
+    providers: HashSet<ProviderKey>,
+    sums: HashMap<Series, Sums>,
     catalog: Arc<Catalog>,
 }
 
 impl Ledger {
     /// What the providers of this catalogue, and of the one before, did since.
-    pub(super) fn difference(&self, catalog: Arc<Catalog>, benchmarks: &Benchmarks, now: Moment) -> Difference {
-        let mut sums = Vec::new();
+    pub(super) fn difference(
+        &self,
+        catalog: Arc<Catalog>,
+        benchmarks: &Benchmarks,
+        now: Moment,
+    ) -> Difference {
+        let mut sums = HashMap::new();
         let mut snapshots = BTreeMap::<(&str, &str), Tallies>::new();
         let mut seen = HashSet::new();
         // The newer one first: it says what a provider is called today.
@@ -72,27 +50,24 @@ impl Ledger {
             if !seen.insert(provider.key) {
                 continue;
             }
-            for transport in [Transport::Http, Transport::Ws] {
-                for (method, summary) in benchmarks.of_provider(provider.key, transport) {
-                    let series = Series { provider: provider.key, transport, method };
-                    let total = Sums::of(&summary);
-                    let Some(new) = total.since(self.written.get(&series).copied().unwrap_or_default()) else {
-                        continue;
-                    };
-                    sums.push((series, total));
-                    let name = SeriesName {
-                        provider: provider.id.to_string(),
-                        method: method.name().to_owned(),
-                        transport,
-                    };
-                    let tally = Tally {
-                        successes: new.successes,
-                        failures: new.failures,
-                        latency_micros: u64::try_from(new.latency.as_micros()).unwrap_or(u64::MAX),
-                        updated_ms: now.unix_ms_of(summary.updated),
-                    };
-                    snapshots.entry((&profile.slug, &chain.key)).or_default().insert(name, tally);
-                }
+            for series in all_series(provider.key) {
+                let Some(summary) = benchmarks.read(series) else { continue };
+                let total = Sums::of(&summary);
+                sums.insert(series, total);
+                let written = self.written.get(&series).copied().unwrap_or_default();
+                let Some(new) = total.since(written) else { continue };
+                let name = SeriesName {
+                    provider: provider.id.to_string(),
+                    method: series.method.name().to_owned(),
+                    transport: series.transport,
+                };
+                let tally = Tally {
+                    successes: new.successes,
+                    failures: new.failures,
+                    latency_micros: u64::try_from(new.latency.as_micros()).unwrap_or(u64::MAX),
+                    updated_ms: now.unix_ms_of(summary.updated),
+                };
+                snapshots.entry((&profile.slug, &chain.key)).or_default().insert(name, tally);
             }
         }
         let snapshots = snapshots.into_iter().map(|((profile, chain), tallies)| Snapshot {
@@ -100,11 +75,13 @@ impl Ledger {
             chain: chain.to_owned(),
             tallies,
         });
-        Difference { snapshots: snapshots.collect(), sums, catalog: catalog.clone() }
+        Difference { snapshots: snapshots.collect(), providers: seen, sums, catalog: catalog.clone() }
     }
 
     /// The difference is written down.
     pub(super) fn settle(&mut self, difference: Difference) {
+        // A record that has expired since begins at nothing when it comes back.
+        self.written.retain(|series, _| !difference.providers.contains(&series.provider));
         self.written.extend(difference.sums);
         self.previous = difference.catalog;
     }
@@ -112,11 +89,7 @@ impl Ledger {
 
 impl Sums {
     const fn of(summary: &Summary) -> Self {
-        Self {
-            successes: summary.successes,
-            failures: summary.failures,
-            latency: summary.total_latency,
-        }
+        Self { successes: summary.successes, failures: summary.failures, latency: summary.total_latency }
     }
 
     /// What was added to earlier sums; nothing if nothing was. Sums that have become smaller began anew.
@@ -139,9 +112,18 @@ fn providers(catalog: &Catalog) -> impl Iterator<Item = (&Profile, &Chain, &Prov
     })
 }
 
+fn all_series(provider: ProviderKey) -> impl Iterator<Item = Series> {
+    let transports = [Transport::Http, Transport::Ws].into_iter();
+    transports
+        .flat_map(move |transport| MethodId::all().map(move |method| Series { provider, transport, method }))
+}
+
 #[cfg(test)]
 mod tests {
-    use lasso_layers::catalog::{ChainSpec, Live, MethodId, ProfileSpec, ProviderSpec};
+    use std::time::UNIX_EPOCH;
+
+    use lasso_layers::catalog::{ChainSpec, Live, ProfileSpec, ProviderSpec};
+    use tokio::time::Instant;
 
     use super::*;
 
@@ -149,10 +131,8 @@ mod tests {
 
     fn profiles(providers: &[&str]) -> Vec<ProfileSpec> {
         let mut chain = ChainSpec::new("base_mainnet", 8453);
-        chain.providers = providers
-            .iter()
-            .map(|id| ProviderSpec::http(*id, format!("http://127.0.0.1/{id}")))
-            .collect();
+        chain.providers =
+            providers.iter().map(|id| ProviderSpec::http(*id, format!("http://127.0.0.1/{id}"))).collect();
         vec![ProfileSpec::new("default").chain(chain)]
     }
 
@@ -228,6 +208,19 @@ mod tests {
         // It comes back and is the same one.
         bench.live.publish(profiles(&["a", "b"])).unwrap();
         assert_eq!(bench.settle(), []);
+    }
+
+    #[test]
+    fn a_record_that_expired_begins_anew() {
+        let mut bench = Bench::new(&["a"]);
+        let series = bench.series("a");
+        bench.benchmarks.failure(series, bench.start);
+        assert_eq!(bench.settle(), one("a", 0, 1, 0));
+        assert_eq!(bench.benchmarks.expire(bench.start + Duration::from_secs(2), Duration::from_secs(1)), 1);
+        assert_eq!(bench.settle(), []);
+        bench.benchmarks.failure(series, bench.start);
+        bench.benchmarks.failure(series, bench.start);
+        assert_eq!(bench.settle(), one("a", 0, 2, 0));
     }
 
     #[test]

@@ -8,7 +8,8 @@ use lasso_layers::catalog::Live;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::History;
-use super::ledger::{Ledger, Moment};
+use super::ledger::Ledger;
+use crate::clock::Moment;
 
 /// Writes what providers did into the history, again and again.
 pub(crate) struct Recorder {

@@ -42,8 +42,11 @@ fn routing_17_case_70_slugs_with_underscores_are_no_riddle() {
     let folder = tempfile::tempdir().unwrap();
     let archive = archive(folder.path());
     let row = |provider| tallies(&[(provider, "eth_call", 1, 0, 5)]);
-    let snapshots =
-        [snapshot("a_b", "c", row("one_1")), snapshot("a", "b_c", row("two")), snapshot("a", "b", row("three"))];
+    let snapshots = [
+        snapshot("a_b", "c", row("one_1")),
+        snapshot("a", "b_c", row("two")),
+        snapshot("a", "b", row("three")),
+    ];
     archive.append(START_MS, &snapshots).unwrap();
     let page = read(&archive, "a_b");
     assert_eq!(page.hours.len(), 1);
@@ -217,7 +220,8 @@ fn a_damaged_file_is_renamed_and_kept() {
     let good = fs::read(&path).unwrap();
     let mut flipped = good.clone();
     flipped.iter_mut().skip(8_192).for_each(|byte| *byte ^= 0x55);
-    let damages = [b"no database at all".to_vec(), vec![0; 100_000], good[..good.len() / 2].to_vec(), flipped];
+    let damages =
+        [b"no database at all".to_vec(), vec![0; 100_000], good[..good.len() / 2].to_vec(), flipped];
     let mut aside = Vec::new();
     for (number, damaged) in (1..).zip(damages) {
         fs::write(&path, &damaged).unwrap();

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,7 +18,7 @@ use lasso_layers::edge::ingress::{
 };
 use tower::Service;
 
-use super::Api;
+use super::api::{Api, Page};
 use super::heads::Heads;
 
 /// Everything that is served.
@@ -39,29 +40,55 @@ impl<S: Clone> Site<S> {
 
 impl<S> Site<S> {
     /// What is answered here and not by the ingress.
-    fn page<B>(&self, request: &Request<B>) -> Option<Response<ResponseBody>> {
+    fn page<B>(&self, request: &Request<B>) -> Option<Answer> {
         let is_head = request.method() == Method::HEAD;
         if !is_head && request.method() != Method::GET {
             return None;
         }
-        let id = || RequestId::of(request.headers());
-        let mut response = match request.uri().path() {
+        let id = RequestId::of(request.headers());
+        let path = request.uri().path();
+        let response = match path {
             "/" => {
-                let mut response = empty_response(StatusCode::FOUND, &id());
+                let mut response = empty_response(StatusCode::FOUND, &id);
                 response.headers_mut().insert(LOCATION, HeaderValue::from_static("/dashboard"));
                 response
             }
-            "/api/health" => json_response(StatusCode::OK, &id(), self.api.health()),
-            "/api/chains" => json_response(StatusCode::OK, &id(), self.api.chains()),
-            _ => return None,
+            "/api/health" => json_response(StatusCode::OK, &id, self.api.health()),
+            "/api/chains" => json_response(StatusCode::OK, &id, self.api.chains()),
+            "/api/history" => {
+                let (api, query) = (self.api.clone(), request.uri().query().map(ToOwned::to_owned));
+                return Some(later(is_head, id, async move { api.history(query.as_deref()).await }));
+            }
+            _ => {
+                let chain = path.strip_prefix("/api/metrics/").filter(|chain| !chain.contains('/'))?;
+                return Some(later(is_head, id, self.api.clone().metrics(chain.to_owned())));
+            }
         };
-        if is_head {
-            let length = response.body().size_hint().lower();
-            *response.body_mut() = ResponseBody::empty();
-            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
-        }
-        Some(response)
+        Some(Either::Left(ready(Ok(finish(is_head, response)))))
     }
+}
+
+/// A page: there already, or still to be made.
+type Answer = Either<
+    Ready<Result<Response<ResponseBody>, Infallible>>,
+    Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Infallible>> + Send>>,
+>;
+
+fn later(is_head: bool, id: RequestId, page: impl Future<Output = Page> + Send + 'static) -> Answer {
+    Either::Right(Box::pin(async move {
+        let Page { status, body } = page.await;
+        Ok(finish(is_head, json_response(status, &id, body)))
+    }))
+}
+
+/// Takes the body out where only the head is asked for.
+fn finish(is_head: bool, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+    if is_head {
+        let length = response.body().size_hint().lower();
+        *response.body_mut() = ResponseBody::empty();
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response
 }
 
 /// The site as one connection sees it.
@@ -87,7 +114,7 @@ where
 {
     type Response = Response<ResponseBody>;
     type Error = Infallible;
-    type Future = Either<Ready<Result<Response<ResponseBody>, Infallible>>, ResponseFuture>;
+    type Future = Either<Answer, ResponseFuture>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let ordinal = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
@@ -96,7 +123,7 @@ where
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         match self.site.page(&request) {
-            Some(response) => Either::Left(ready(Ok(response))),
+            Some(answer) => Either::Left(answer),
             None => Either::Right(self.site.ingress.handle(request)),
         }
     }

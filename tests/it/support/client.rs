@@ -47,6 +47,11 @@ impl Client {
         }
         self.0.request(request.body(Full::new(body.into())).unwrap()).await
     }
+
+    pub(crate) async fn get(&self, url: &str) -> Reply {
+        let request = Request::get(url).body(Full::default()).unwrap();
+        Reply::read(self.0.request(request).await.expect("the router answers")).await
+    }
 }
 
 impl Reply {

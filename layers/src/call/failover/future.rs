@@ -13,10 +13,10 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::decide::{self, Next};
-use super::{FailoverPolicy, ending, events};
+use super::{FailoverPolicy, Failovers, ending, events};
 use crate::attempt::Attempt;
 use crate::call::{Body, Call, Candidates, Dispatch, Failure, Reply};
-use crate::catalog::{Category, Safety};
+use crate::catalog::{Category, ProviderKey, Safety};
 
 /// The future of [`FailoverService`](super::FailoverService).
 #[pin_project]
@@ -43,6 +43,9 @@ enum State<F> {
 struct Run {
     call: Arc<Call>,
     policy: FailoverPolicy,
+    failovers: Option<Failovers>,
+    /// The provider whose failure the next attempt makes good.
+    left: Option<ProviderKey>,
     /// Declared limits are ignored from now on.
     limits_off: bool,
     /// Candidates that were put back once, by position; the ones past 63 are never put back.
@@ -54,8 +57,22 @@ struct Run {
 }
 
 impl<S: Service<Attempt>> ResponseFuture<S> {
-    pub(super) const fn new(call: Arc<Call>, service: S, policy: FailoverPolicy) -> Self {
-        let run = Run { call, policy, limits_off: false, put_back: 0, is_degraded: false, last: None };
+    pub(super) const fn new(
+        call: Arc<Call>,
+        service: S,
+        policy: FailoverPolicy,
+        failovers: Option<Failovers>,
+    ) -> Self {
+        let run = Run {
+            call,
+            policy,
+            failovers,
+            left: None,
+            limits_off: false,
+            put_back: 0,
+            is_degraded: false,
+            last: None,
+        };
         Self { service, state: State::Ready, run }
     }
 }
@@ -123,6 +140,9 @@ impl Run {
         if dispatched == 0 && !self.is_degraded && candidates.is_degraded_at(index) {
             self.is_degraded = true;
             events::degraded_mode(&self.call, &candidates.all()[index]);
+        }
+        if let (Some(failovers), Some(left)) = (self.failovers, self.left.take()) {
+            failovers.record(left, now);
         }
         let ordinal = candidates.count_dispatch();
         let deadline = self.attempt_deadline(now, ordinal, candidates);
@@ -212,6 +232,8 @@ impl Run {
             Next::StopIndeterminate => Err(ending::indeterminate()),
             Next::Try => {
                 events::fast_fail(&self.call, candidate, failure.category());
+                let left = candidate.provider;
+                self.left = self.call.plan().map(|plan| plan.provider(left).key);
                 self.last = Some(failure);
                 Ok(())
             }

@@ -19,6 +19,8 @@
 //! `lasso.failover.degraded_mode` when a call begins on a channel on probation because no other is left, and
 //! `lasso.failover.degraded_success` when that goes well; `lasso.failover.exhaustion` when there is no channel at all.
 //!
+//! **What it counts**, into [`Failovers`] where it is given one: how often calls left a provider for another channel.
+//!
 //! **Without candidates** (no `CandidateLayer` outside) there is nothing to draw from, and the call fails.
 //!
 //! **Cancel safety.** Dropping the future drops the attempt in flight; nobody is blamed for it. Outcomes of
@@ -34,6 +36,7 @@ mod decide;
 mod ending;
 mod events;
 mod future;
+mod store;
 
 use std::fmt;
 use std::sync::Arc;
@@ -43,6 +46,7 @@ use std::time::Duration;
 use tower::{Layer, Service};
 
 pub use self::future::ResponseFuture;
+pub use self::store::Failovers;
 use super::{Call, Failure, Reply};
 use crate::attempt::Attempt;
 
@@ -69,12 +73,19 @@ impl Default for FailoverPolicy {
 #[must_use]
 pub struct FailoverLayer {
     policy: FailoverPolicy,
+    failovers: Option<Failovers>,
 }
 
 impl FailoverLayer {
     /// With these bounds.
     pub const fn new(policy: FailoverPolicy) -> Self {
-        Self { policy }
+        Self { policy, failovers: None }
+    }
+
+    /// Counts failovers here.
+    pub const fn count(mut self, failovers: Failovers) -> Self {
+        self.failovers = Some(failovers);
+        self
     }
 }
 
@@ -82,7 +93,7 @@ impl<S> Layer<S> for FailoverLayer {
     type Service = FailoverService<S>;
 
     fn layer(&self, inner: S) -> FailoverService<S> {
-        FailoverService { inner, policy: self.policy }
+        FailoverService { inner, policy: self.policy, failovers: self.failovers }
     }
 }
 
@@ -91,12 +102,13 @@ impl<S> Layer<S> for FailoverLayer {
 pub struct FailoverService<S> {
     inner: S,
     policy: FailoverPolicy,
+    failovers: Option<Failovers>,
 }
 
 impl<S> FailoverService<S> {
     /// Around a service of attempts.
     pub const fn new(inner: S, policy: FailoverPolicy) -> Self {
-        Self { inner, policy }
+        Self { inner, policy, failovers: None }
     }
 }
 
@@ -118,7 +130,7 @@ where
         // The future takes the service that was polled ready and leaves the clone, which was not.
         let clone = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, clone);
-        ResponseFuture::new(Arc::new(call), ready, self.policy)
+        ResponseFuture::new(Arc::new(call), ready, self.policy, self.failovers)
     }
 }
 

@@ -3,6 +3,7 @@
 use lasso_layers::attempt::benchmark::{FastestPolicy, LatencyWeightedPolicy};
 use lasso_layers::attempt::breaker::{BreakerPolicy, CategoryThresholds, ProbeRecovery};
 use lasso_layers::attempt::pace::PacePolicy;
+use lasso_layers::attempt::stall::StallPolicy;
 use lasso_layers::call::failover::FailoverPolicy;
 use lasso_layers::call::guard::GuardPolicy;
 use lasso_layers::call::observe::{ObservePolicy, SlowPolicy};
@@ -77,11 +78,18 @@ pub(crate) const fn pace(settings: &Settings) -> PacePolicy {
     PacePolicy { default: settings.upstream_rate_limit.default, max: settings.upstream_rate_limit.max }
 }
 
+pub(crate) const fn stall(settings: &Settings) -> StallPolicy {
+    let stall = &settings.stall;
+    StallPolicy { waiting: stall.waiting, after: stall.after, expires: stall.expires }
+}
+
 pub(crate) const fn fastest(settings: &Settings) -> FastestPolicy {
     let fastest = &settings.routing.fastest;
     FastestPolicy {
         min_calls: fastest.min_calls,
         min_success_rate: fastest.min_success_rate,
+        explore: fastest.explore,
+        recheck: fastest.recheck,
         staleness: settings.routing.metric_staleness,
     }
 }

@@ -29,6 +29,8 @@ sections! {
         "server" => server: Server = Server::default(), ();
         /// How providers are ranked.
         "routing" => routing: Routing = Routing::default(), ();
+        /// Measurements of providers, by method and transport.
+        "benchmarks" => benchmarks: Benchmarks = Benchmarks::default(), ();
         /// How often and for how long a call is tried.
         "failover" => failover: Failover = Failover::default(), ();
         /// The total time of a call by method, all attempts together. `default` is for every method that
@@ -43,6 +45,8 @@ sections! {
         "circuit_breaker" => circuit_breaker: CircuitBreaker = CircuitBreaker::default(), ();
         /// Upstreams that ask for fewer requests. They are used last until the time is over.
         "upstream_rate_limit" => upstream_rate_limit: UpstreamRateLimit = UpstreamRateLimit::default(), ();
+        /// Upstreams that stopped answering, before their breakers can know. They are used last until they answer.
+        "stall" => stall: Stall = Stall::default(), ();
         /// Health probes. How often one upstream is probed is said in the profile, at `monitoring`.
         "probe" => probe: Probe = Probe::default(), ();
         /// Polling of block heights. The interval is said in the profile, at `monitoring`.
@@ -106,6 +110,11 @@ sections! {
         "min_calls" => min_calls: u64 = 3, 0..=1_000_000;
         /// The share of successful calls below which a provider ranks last. Also `FASTEST_MIN_SUCCESS_RATE`.
         "min_success_rate" => min_success_rate: f64 = 0.9, 0.0..=1.0;
+        /// The largest share of calls that try another provider than the best one first, to learn whether it has
+        /// become faster; 0 is never.
+        "explore" => explore: f64 = 0.03, 0.0..=1.0;
+        /// Only providers that were not measured for this long are tried so.
+        "recheck_ms" => recheck: Duration = ms(30_000), 0..=DAY;
     }
 
     /// The strategy `latency_weighted`.
@@ -120,6 +129,12 @@ sections! {
         "min_calls" => min_calls: u64 = 3, 1..=1_000_000;
         /// Success rates below this are taken as this. Also `LW_MIN_SR`.
         "min_success_rate" => min_success_rate: f64 = 0.85, 0.0..=1.0;
+    }
+
+    /// Measurements of providers, by method and transport.
+    Benchmarks {
+        /// Measurements of a method that a provider was not asked for this long are dropped, once an hour.
+        "retention_ms" => retention: Duration = ms(DAY), 1..=365 * DAY;
     }
 
     /// How often and for how long a call is tried.
@@ -171,6 +186,17 @@ sections! {
         "default_ms" => default: Duration = ms(30_000), 1..=DAY;
         /// For how long at most, whatever the upstream says.
         "max_ms" => max: Duration = ms(600_000), 1..=DAY;
+    }
+
+    /// Upstreams that stopped answering, before their breakers can know.
+    Stall {
+        /// Requests that wait for an upstream, with nothing heard of it since the first of them, that make it count as
+        /// stalled: it is used last until it answers. 0 is never.
+        "waiting" => waiting: u32 = 5, 0..=65_535;
+        /// For how long the first of them has to wait.
+        "after_ms" => after: Duration = ms(200), 1..=HOUR;
+        /// When silence is forgotten, and the upstream gets another chance.
+        "expires_ms" => expires: Duration = ms(10_000), 1..=DAY;
     }
 
     /// Health probes.

@@ -45,7 +45,7 @@ use self::archive::{Archive, Bounds};
 pub use self::error::Error;
 pub use self::hours::{Hour, Page};
 pub(crate) use self::recorder::Recorder;
-pub use self::snapshot::{SeriesName, Snapshot, Tallies, Tally};
+pub use self::snapshot::{SeriesName, Tallies, Tally};
 
 /// The name of the file in its folder.
 const FILE: &str = "history.redb";

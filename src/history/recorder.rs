@@ -83,3 +83,56 @@ impl Recorder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use lasso_layers::attempt::benchmark::Series;
+    use lasso_layers::catalog::{ChainSpec, MethodId, ProfileSpec, ProviderSpec, Transport};
+    use tokio::time::Instant;
+
+    use super::super::testing::Log;
+    use super::super::{HistoryPolicy, HistoryQuery};
+    use super::*;
+
+    #[tokio::test]
+    async fn trouble_is_said_once_and_its_end_too_and_nothing_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let occupied = folder.path().join("occupied");
+        fs::write(&occupied, "").unwrap();
+        let chain = ChainSpec::new("base", 8453).provider(ProviderSpec::http("a", "http://a.example"));
+        let live = Live::new(vec![ProfileSpec::new("default").chain(chain)]).unwrap();
+        let provider = live.load().profiles()[0].chains()[0].providers[0].key;
+        let history = History::new(HistoryPolicy {
+            folder: occupied.clone(),
+            interval: Duration::from_secs(60),
+            retention: Duration::from_secs(3_600),
+            max_bytes: 1 << 20,
+        });
+        let benchmarks = Benchmarks::new();
+        let mut recorder = Recorder::new(history.clone(), live, benchmarks);
+        let log = Log::default();
+        let _listening = log.listen();
+        let count = |event: &str| log.text().matches(event).count();
+
+        for _ in 0..3 {
+            let series = Series { provider, transport: Transport::Http, method: MethodId::of("eth_call") };
+            benchmarks.success(series, Duration::from_millis(1), Instant::now());
+            recorder.record().await;
+        }
+        assert_eq!(count("lasso.history.unavailable"), 1, "{}", log.text());
+        assert!(log.text().contains(occupied.join("history.redb").to_str().unwrap()), "{}", log.text());
+
+        fs::remove_file(&occupied).unwrap();
+        recorder.record().await;
+        recorder.record().await;
+        assert_eq!(count("lasso.history.unavailable"), 1);
+        assert_eq!(count("lasso.history.available"), 1, "{}", log.text());
+        let query = HistoryQuery { profile: "default".to_owned(), chain: None, from: 0, to: u64::MAX };
+        let page = history.read(query).await.unwrap();
+        let calls: Vec<u64> = page.hours[0].tallies.values().map(super::super::Tally::calls).collect();
+        assert_eq!(calls, [3]);
+    }
+}

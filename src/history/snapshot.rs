@@ -49,7 +49,7 @@ impl Tally {
     }
 
     /// Adds what the same series did at another time. Sums of sums weigh every call the same.
-    pub const fn add(&mut self, other: &Self) {
+    pub(super) const fn add(&mut self, other: &Self) {
         self.successes = self.successes.saturating_add(other.successes);
         self.failures = self.failures.saturating_add(other.failures);
         self.latency_micros = self.latency_micros.saturating_add(other.latency_micros);
@@ -71,11 +71,11 @@ pub(super) fn add_all(sums: &mut Tallies, more: Tallies) {
 
 /// What the providers of one chain of one profile did within some time. Series without a call are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
+pub(super) struct Snapshot {
     /// The profile's slug.
-    pub profile: String,
+    pub(super) profile: String,
     /// The chain's key in the profile.
-    pub chain: String,
+    pub(super) chain: String,
     /// What each series did.
-    pub tallies: Tallies,
+    pub(super) tallies: Tallies,
 }

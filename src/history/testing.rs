@@ -1,6 +1,10 @@
-//! Tallies for tests.
+//! Tallies and a log for tests.
+
+use std::io;
+use std::sync::{Arc, Mutex};
 
 use lasso_layers::catalog::Transport;
+use tracing::subscriber::DefaultGuard;
 
 use super::snapshot::{SeriesName, Snapshot, Tallies, Tally};
 
@@ -25,4 +29,31 @@ pub(super) fn tallies(rows: &[(&str, &str, u64, u64, u64)]) -> Tallies {
 
 pub(super) fn snapshot(profile: &str, chain: &str, tallies: Tallies) -> Snapshot {
     Snapshot { profile: profile.to_owned(), chain: chain.to_owned(), tallies }
+}
+
+/// What was logged on this thread.
+#[derive(Clone, Default)]
+pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub(super) fn listen(&self) -> DefaultGuard {
+        let log = self.clone();
+        let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(move || log.clone());
+        tracing::subscriber::set_default(lines.finish())
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::archive::{Archive, Bounds};
 use super::hours::HOUR_MS;
-use super::testing::{snapshot, tallies};
+use super::snapshot::Snapshot;
+use super::testing::{Log, snapshot, tallies};
 use super::{Error, HistoryQuery, Page};
 
 /// A time to count from, at the beginning of an hour.
@@ -121,7 +122,7 @@ fn snapshots_go_when_they_are_too_old() {
 }
 
 /// Many series, in snapshots of different sizes.
-fn large(minute: u64, chains: u64) -> Vec<super::Snapshot> {
+fn large(minute: u64, chains: u64) -> Vec<Snapshot> {
     let chain = |chain: u64| {
         let providers = 1 + (minute * 7 + chain * 3) % 20;
         let rows: Vec<(String, u64)> = (0..providers).map(|at| (format!("provider-{at}"), at)).collect();
@@ -226,9 +227,20 @@ fn a_damaged_file_is_renamed_and_kept() {
     for (number, damaged) in (1..).zip(damages) {
         fs::write(&path, &damaged).unwrap();
         let archive = archive(folder.path());
+        let log = Log::default();
+        let listening = log.listen();
         touch(&archive);
+        drop(listening);
         assert_eq!(read(&archive, "default").hours, [], "damage {number}");
         aside.push(format!("history.damaged-{number}.redb"));
+        for name in [&path, &folder.path().join(&aside[number - 1])] {
+            assert!(
+                log.text().contains(name.to_str().unwrap()),
+                "{} is not in {}",
+                name.display(),
+                log.text()
+            );
+        }
         let mut expected = aside.clone();
         expected.push("history.redb".to_owned());
         assert_eq!(names(folder.path()), expected);

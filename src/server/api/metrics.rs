@@ -11,7 +11,7 @@
 //! | `system_metrics.run_queue` | tasks that wait for a thread |
 //! | `chain_performance.success_rate`, `error_rate_percent` | in percent, of every recorded call; both 0 before the first |
 //! | `chain_performance.p50_latency`, `p95_latency` | over the last hundred successes of every series |
-//! | `chain_performance.connected_providers` | providers with a channel whose breaker is not open |
+//! | `chain_performance.connected_providers` | providers that are not down: a breaker admits calls, and probes and polls, where there are any, find them well |
 //! | `chain_performance.recent_activity`, `calls_last_minute` | recorded calls of the last 60 seconds |
 //! | `chain_performance.rpc_calls_per_second` | their mean over these 60 seconds |
 //! | `chain_performance.failovers_last_minute` | attempts of the last 60 seconds that made a failed one good |
@@ -24,8 +24,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 use lasso_layers::attempt::benchmark::{MethodRow, Totals};
-use lasso_layers::attempt::breaker::BreakerState;
 use lasso_layers::catalog::{Chain, DEFAULT_PROFILE, Provider};
+use lasso_layers::state::health::Availability;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
 
@@ -133,10 +133,7 @@ impl Api {
     }
 
     fn is_connected(&self, provider: &Provider, now: Moment) -> bool {
-        let breakers = &self.runtime.breakers;
-        provider
-            .channels()
-            .any(|channel| breakers.status(channel.key, now.instant).state != BreakerState::Open)
+        self.runtime.provider_health(provider, now.instant).availability != Availability::Down
     }
 }
 

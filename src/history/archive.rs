@@ -26,7 +26,7 @@ const ROW_BYTES: u64 = 32;
 const SHARE: u64 = 4;
 
 /// The most series in one page of an answer; the hour that crosses the line is finished.
-const MAX_ROWS: usize = 20_000;
+const MAX_ROWS: usize = 10_000;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -99,21 +99,25 @@ impl History {
         Self { shared: Arc::new(Shared { archive, policy, turn: Arc::new(Semaphore::new(1)) }) }
     }
 
-    /// Sums up the hours that a query touches, on a thread for blocking work and one query at a time. A page is
-    /// bounded; see [`Page::next_from`].
+    /// Sums up the hours that a query touches and makes an answer of them, on a thread for blocking work and one query
+    /// at a time. A page is bounded; see [`Page::next_from`].
     ///
     /// Cancel safety: a read whose future is dropped goes on to its end, unheard, and keeps the next one waiting.
     ///
     /// # Errors
     ///
     /// If the file is not open, or cannot be read.
-    pub async fn read(&self, query: HistoryQuery) -> Result<Page, Error> {
+    pub async fn read<T: Send + 'static>(
+        &self,
+        query: HistoryQuery,
+        answer: impl FnOnce(&HistoryQuery, Page) -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let shared = self.shared.clone();
         // Never closed.
         let turn = shared.turn.clone().acquire_owned().await.map_err(|_| Error::Closed)?;
         let read = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            shared.archive.read(&query)
+            shared.archive.read(&query).map(|page| answer(&query, page))
         });
         // A panic is the database's, and the next round of writing finds out what is wrong.
         read.await.unwrap_or(Err(Error::Closed))

@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(count("lasso.history.unavailable"), 1);
         assert_eq!(count("lasso.history.available"), 1, "{}", log.text());
         let query = HistoryQuery { profile: "default".to_owned(), chain: None, from: 0, to: u64::MAX };
-        let page = history.read(query).await.unwrap();
+        let page = history.read(query, |_, page| page).await.unwrap();
         let calls: Vec<u64> = page.hours[0].tallies.values().map(super::super::Tally::calls).collect();
         assert_eq!(calls, [3]);
     }

@@ -6,7 +6,7 @@
 //! | `chain` | key, alias or decimal id | every chain of the profile |
 //! | `from`, `to` | seconds since 1970; the hours they lie in are read whole, but for one that begins at `to` | the last 24 hours |
 //!
-//! An answer ends after the hour that brings it to 20,000 rows; `next_from` says then where to go on. Profiles and
+//! An answer ends after the hour that brings it to 10,000 rows; `next_from` says then where to go on. Profiles and
 //! chains that exist no more are found by the names they had.
 
 use std::time::{Duration, UNIX_EPOCH};
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::parameters::{BadParameter, Parameters};
 use super::{Api, Page, round};
 use crate::clock::{self, Moment};
-use crate::history::{Error, HistoryQuery, Hour, SeriesName, Tally};
+use crate::history::{self, Error, HistoryQuery, Hour, SeriesName, Tally};
 
 /// The seconds of a day.
 const DAY: u64 = 86_400;
@@ -35,21 +35,11 @@ impl Api {
             }
         };
         let Some(history) = &self.history else {
-            let error = "no history is kept: history.enabled is false in the settings";
+            let error = "no history is kept: history.enabled is false, or this is a demo";
             return Page::new(StatusCode::NOT_FOUND, &json!({ "error": error }));
         };
-        match history.read(query.clone()).await {
-            Ok(page) => {
-                let snapshots = page.hours.iter().map(|hour| snapshot(&query.profile, hour));
-                let body = json!({
-                    "profile": query.profile,
-                    "from": query.from,
-                    "to": query.to,
-                    "next_from": page.next_from,
-                    "snapshots": snapshots.collect::<Vec<_>>(),
-                });
-                Page { status: StatusCode::OK, body: Bytes::from(body.to_string()) }
-            }
+        match history.read(query, body).await {
+            Ok(body) => Page { status: StatusCode::OK, body },
             Err(error) => {
                 // What a file system says may hold a path, which is not for everybody.
                 if !matches!(error, Error::Closed) {
@@ -83,6 +73,18 @@ impl Api {
         let profile = known.map_or_else(|| profile.into_owned(), |profile| profile.slug.to_string());
         Ok(HistoryQuery { profile, chain, from, to })
     }
+}
+
+fn body(query: &HistoryQuery, page: history::Page) -> Bytes {
+    let snapshots = page.hours.iter().map(|hour| snapshot(&query.profile, hour));
+    let body = json!({
+        "profile": query.profile,
+        "from": query.from,
+        "to": query.to,
+        "next_from": page.next_from,
+        "snapshots": snapshots.collect::<Vec<_>>(),
+    });
+    Bytes::from(body.to_string())
 }
 
 fn snapshot(profile: &str, hour: &Hour) -> Value {

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use futures_util::future::Either;
 use http::header::{CONTENT_LENGTH, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -18,8 +19,8 @@ use lasso_layers::edge::ingress::{
 };
 use tower::Service;
 
-use super::api::{Api, Page};
 use super::heads::Heads;
+use super::{Api, api};
 
 /// Everything that is served.
 #[derive(Clone)]
@@ -38,16 +39,20 @@ impl<S: Clone> Site<S> {
     }
 }
 
-impl<S> Site<S> {
+impl<S> Site<S>
+where
+    S: Service<Call, Response = Reply> + Clone + Send + 'static,
+    S::Error: Into<Failure> + Send,
+    S::Future: Send,
+{
     /// What is answered here and not by the ingress.
     fn page<B>(&self, request: &Request<B>) -> Option<Answer> {
-        let is_head = request.method() == Method::HEAD;
-        if !is_head && request.method() != Method::GET {
+        if !asks_for_page(request) {
             return None;
         }
-        let id = RequestId::of(request.headers());
-        let path = request.uri().path();
-        let response = match path {
+        let (id, method) = (RequestId::of(request.headers()), request.method());
+        let (uri, headers) = (request.uri(), request.headers());
+        let response = match uri.path() {
             "/" => {
                 let mut response = empty_response(StatusCode::FOUND, &id);
                 response.headers_mut().insert(LOCATION, HeaderValue::from_static("/dashboard"));
@@ -56,15 +61,19 @@ impl<S> Site<S> {
             "/api/health" => json_response(StatusCode::OK, &id, self.api.health()),
             "/api/chains" => json_response(StatusCode::OK, &id, self.api.chains()),
             "/api/history" => {
-                let (api, query) = (self.api.clone(), request.uri().query().map(ToOwned::to_owned));
-                return Some(later(is_head, id, async move { api.history(query.as_deref()).await }));
+                let query = uri.query().map(ToOwned::to_owned);
+                return Some(later(method, id, self.api.clone().history(query)));
             }
-            _ => {
+            "/api/explain" => {
+                let page = api::explain(self.ingress.stack().clone(), api::call_of(uri, headers));
+                return Some(later(method, id, page));
+            }
+            path => {
                 let chain = path.strip_prefix("/api/metrics/").filter(|chain| !chain.contains('/'))?;
-                return Some(later(is_head, id, self.api.clone().metrics(chain.to_owned())));
+                return Some(later(method, id, self.api.clone().metrics(chain.to_owned())));
             }
         };
-        Some(Either::Left(ready(Ok(finish(is_head, response)))))
+        Some(Either::Left(ready(Ok(as_asked(method, response)))))
     }
 }
 
@@ -74,16 +83,25 @@ type Answer = Either<
     Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Infallible>> + Send>>,
 >;
 
-fn later(is_head: bool, id: RequestId, page: impl Future<Output = Page> + Send + 'static) -> Answer {
+fn later(
+    method: &Method,
+    id: RequestId,
+    page: impl Future<Output = (StatusCode, Bytes)> + Send + 'static,
+) -> Answer {
+    let method = method.clone();
     Either::Right(Box::pin(async move {
-        let Page { status, body } = page.await;
-        Ok(finish(is_head, json_response(status, &id, body)))
+        let (status, page) = page.await;
+        Ok(as_asked(&method, json_response(status, &id, page)))
     }))
 }
 
-/// Takes the body out where only the head is asked for.
-fn finish(is_head: bool, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
-    if is_head {
+fn asks_for_page<B>(request: &Request<B>) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
+/// The response without its body if that was not asked for.
+fn as_asked(method: &Method, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+    if method == Method::HEAD {
         let length = response.body().size_hint().lower();
         *response.body_mut() = ResponseBody::empty();
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));

@@ -9,6 +9,7 @@
 //! An answer ends after the hour that brings it to 10,000 rows; `next_from` says then where to go on. Profiles and
 //! chains that exist no more are found by the names they had.
 
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use lasso_layers::catalog::DEFAULT_PROFILE;
 use serde_json::{Value, json};
 
 use super::parameters::{BadParameter, Parameters};
-use super::{Api, Page, round};
+use super::{Api, page, round};
 use crate::clock::{self, Moment};
 use crate::history::{self, Error, HistoryQuery, Hour, SeriesName, Tally};
 
@@ -26,27 +27,27 @@ const DAY: u64 = 86_400;
 
 impl Api {
     /// What providers did. Waits for its turn and for a thread that reads.
-    pub(in crate::server) async fn history(&self, query: Option<&str>) -> Page {
-        let query = match self.history_query(query.unwrap_or_default(), Moment::now()) {
+    pub(in crate::server) async fn history(self: Arc<Self>, query: Option<String>) -> (StatusCode, Bytes) {
+        let query = match self.history_query(&query.unwrap_or_default(), Moment::now()) {
             Ok(query) => query,
             Err(bad) => {
                 let error = format!("parameter `{}` {}", bad.name, bad.reason);
-                return Page::new(StatusCode::BAD_REQUEST, &json!({ "error": error, "parameter": bad.name }));
+                return page(StatusCode::BAD_REQUEST, &json!({ "error": error, "parameter": bad.name }));
             }
         };
         let Some(history) = &self.history else {
             let error = "no history is kept: history.enabled is false, or this is a demo";
-            return Page::new(StatusCode::NOT_FOUND, &json!({ "error": error }));
+            return page(StatusCode::NOT_FOUND, &json!({ "error": error }));
         };
         match history.read(query, body).await {
-            Ok(body) => Page { status: StatusCode::OK, body },
+            Ok(body) => (StatusCode::OK, body),
             Err(error) => {
                 // What a file system says may hold a path, which is not for everybody.
                 if !matches!(error, Error::Closed) {
                     tracing::warn!(event = "lasso.history.unreadable", "cannot read the history: {error}");
                 }
                 let error = "the history cannot be read just now; the log says why";
-                Page::new(StatusCode::SERVICE_UNAVAILABLE, &json!({ "error": error }))
+                page(StatusCode::SERVICE_UNAVAILABLE, &json!({ "error": error }))
             }
         }
     }

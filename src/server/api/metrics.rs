@@ -22,35 +22,36 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::StatusCode;
 use lasso_layers::attempt::benchmark::{MethodRow, Totals};
 use lasso_layers::catalog::{Chain, DEFAULT_PROFILE, Provider};
 use lasso_layers::state::health::Availability;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
 
-use super::parameters::decode;
-use super::{Api, Page, round, usage};
+use super::{Api, page, round, usage};
 use crate::clock::Moment;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Api {
     /// How the providers of a chain do. Works on a thread for blocking work: there may be thousands of series to sort.
-    pub(in crate::server) async fn metrics(self: Arc<Self>, chain: String) -> Page {
+    pub(in crate::server) async fn metrics(self: Arc<Self>, chain: String) -> (StatusCode, Bytes) {
         let handle = Handle::current();
-        let page = tokio::task::spawn_blocking(move || self.metrics_now(&chain, &handle)).await;
-        page.unwrap_or_else(|error| {
+        let made = tokio::task::spawn_blocking(move || self.metrics_now(&chain, &handle)).await;
+        made.unwrap_or_else(|error| {
             tracing::error!(%error, "the metrics page panicked");
             let body = json!({ "errors": { "detail": "Internal Server Error" } });
-            Page::new(StatusCode::INTERNAL_SERVER_ERROR, &body)
+            page(StatusCode::INTERNAL_SERVER_ERROR, &body)
         })
     }
 
-    fn metrics_now(&self, name: &str, handle: &Handle) -> Page {
+    fn metrics_now(&self, name: &str, handle: &Handle) -> (StatusCode, Bytes) {
         let catalog = self.runtime.live.snapshot();
         let profile = catalog.profile(DEFAULT_PROFILE).map(|(_, profile)| profile);
-        let name = decode(name).unwrap_or_else(|| name.into());
+        let name = percent_decode_str(name).decode_utf8_lossy();
         let Some((_, chain)) = profile.and_then(|profile| profile.chain(&name)) else {
             let chains = profile.map_or(&[][..], |profile| profile.chains());
             let body = json!({
@@ -58,7 +59,7 @@ impl Api {
                 "chain": name,
                 "available_chains": chains.iter().map(|chain| chain.key.as_str()).collect::<Vec<_>>(),
             });
-            return Page::new(StatusCode::NOT_FOUND, &body);
+            return page(StatusCode::NOT_FOUND, &body);
         };
         let now = Moment::now();
         let rows = self.runtime.benchmarks.by_method(chain);
@@ -76,7 +77,7 @@ impl Api {
             "rpc_performance_by_method": methods.by_method(chain, now),
             "last_updated": all.updated.map(|updated| now.unix_ms_of(updated)),
         });
-        Page::new(StatusCode::OK, &body)
+        page(StatusCode::OK, &body)
     }
 
     fn system_metrics(&self, handle: &Handle) -> Value {

@@ -1,6 +1,7 @@
 //! The JSON pages beside the RPC, one file each.
 
 mod chains;
+mod explain;
 mod health;
 mod history;
 mod metrics;
@@ -12,6 +13,7 @@ use http::StatusCode;
 use serde_json::Value;
 use tokio::time::Instant;
 
+pub(super) use self::explain::{call_of, explain};
 use self::usage::Usage;
 use crate::history::History;
 use crate::runtime::Runtime;
@@ -33,16 +35,9 @@ impl Api {
     }
 }
 
-/// What a page says.
-pub(super) struct Page {
-    pub(super) status: StatusCode,
-    pub(super) body: Bytes,
-}
-
-impl Page {
-    fn new(status: StatusCode, body: &Value) -> Self {
-        Self { status, body: Bytes::from(body.to_string()) }
-    }
+/// Status and body of a page.
+fn page(status: StatusCode, body: &Value) -> (StatusCode, Bytes) {
+    (status, Bytes::from(body.to_string()))
 }
 
 /// A value to so many decimals.

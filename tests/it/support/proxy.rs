@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Method;
 use lasso_layers::attempt::breaker::BreakerStatus;
 use lasso_layers::catalog::{Channel, Live, ProfileSpec, Strategy};
 use lasso_rpc::config::Settings;
@@ -65,10 +66,6 @@ impl Proxy {
         timeout(LIMIT, &mut self.task).await.expect("it ends in time").expect("it does not panic");
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Reply {
-        self.client.get(&self.url(path)).await
-    }
-
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -93,6 +90,12 @@ impl Proxy {
         body: impl Into<bytes::Bytes>,
     ) -> Reply {
         let response = self.client.open(&self.url(path), headers, body).await;
+        Reply::read(response.expect("the router answers")).await
+    }
+
+    /// Fetches a page.
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        let response = self.client.fetch(Method::GET, &self.url(path)).await;
         Reply::read(response.expect("the router answers")).await
     }
 

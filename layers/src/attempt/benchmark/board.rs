@@ -64,7 +64,9 @@ pub struct Totals {
 }
 
 impl Totals {
-    fn of<'a>(rows: impl Iterator<Item = &'a MethodRow> + Clone) -> Self {
+    /// These series together.
+    #[must_use]
+    pub fn of<'a>(rows: impl Iterator<Item = &'a MethodRow> + Clone) -> Self {
         let summaries = || rows.clone().map(|row| &row.summary);
         // A series without a success has no latency that could be weighted.
         let measured = || summaries().filter_map(|summary| Some((summary.mean_latency()?, summary.calls())));

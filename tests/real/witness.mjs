@@ -17,8 +17,8 @@ export class Witness {
       const fresh = this.#lasso.log.slice(this.#read, end).trimEnd().split('\n');
       this.#read = end;
       for (const line of fresh) {
-        const { event, provider_id, instance_id, timestamp } = JSON.parse(line);
-        this.#events.push({ name: event, provider: provider_id, instance: instance_id, at: Date.parse(timestamp) });
+        const { event, provider_id, instance_id, ts_ms } = JSON.parse(line);
+        this.#events.push({ name: event, provider: provider_id, instance: instance_id, at: ts_ms });
       }
     }
     return this.#events;

@@ -79,11 +79,11 @@ export class Home {
     return writeFile(this.profileFile, text);
   }
 
-  /** Puts a finished profile in the place of the old one. */
-  async replaceProfile(text) {
+  /** Puts a finished profile in the place of the old one, if there is an old one. */
+  async replaceProfile(text, slug = 'default') {
     const finished = path.join(this.folder, 'next.yml');
     await writeFile(finished, text);
-    await rename(finished, this.profileFile);
+    await rename(finished, path.join(this.profiles, `${slug}.yml`));
   }
 
   /** Starts the program with the files of this folder. */

@@ -44,10 +44,11 @@ function percentile(sorted, share) {
  * `exchanges` are sent in turn; where it is a function, it is called with the number of each request. An exchange
  * is `{ path, body, allows }`: the path of the router (`/rpc/dev` where there is none), the text to send, and
  * `allows(reply, begin, end)`, which tells whether the parsed reply is right for a request that was under way
- * between those two times (of `performance.now`).
+ * between those two times (of `performance.now`). `heard({ number, path, provider })` is called with each reply of
+ * a provider.
  */
 export class Load {
-  constructor(base, exchanges, { rate }) {
+  constructor(base, exchanges, { rate, heard }) {
     this.sent = 0;
     this.answered = 0;
     this.errors = [];
@@ -56,6 +57,7 @@ export class Load {
     this.#base = base;
     this.#next = typeof exchanges === 'function' ? exchanges : (number) => exchanges[number % exchanges.length];
     this.#rate = rate;
+    this.#heard = heard;
     this.#begin = performance.now();
     this.#timer = setInterval(() => this.#sendDue(), 2);
   }
@@ -63,6 +65,7 @@ export class Load {
   #base;
   #next;
   #rate;
+  #heard;
   #begin;
   #timer;
   #agent = new http.Agent({ keepAlive: true });
@@ -75,11 +78,12 @@ export class Load {
 
   #sendDue() {
     for (const due = this.seconds * this.#rate; this.sent < due; ) {
-      this.#send(this.#next(this.sent++));
+      const number = this.sent++;
+      this.#send(number, this.#next(number));
     }
   }
 
-  #send({ path = '/rpc/dev', body, allows }) {
+  #send(number, { path = '/rpc/dev', body, allows }) {
     const begin = performance.now();
     const request = http.request(`${this.#base}${path}`, {
       method: 'POST',
@@ -104,7 +108,7 @@ export class Load {
         const text = Buffer.concat(chunks).toString('utf8');
         this.latencies.push(end - begin);
         if (response.statusCode !== 200) return settle(this.errors, `HTTP ${response.statusCode} ${text}`);
-        this.#note(meta(response.headers)?.selected_provider?.id, path, begin);
+        this.#note(meta(response.headers)?.selected_provider?.id, { number, path, begin });
         const verdict = judge(text, (reply) => allows(reply, begin, end));
         settle({ wrong: this.wrong, failed: this.errors }[verdict], text);
       });
@@ -113,8 +117,9 @@ export class Load {
     request.end(body);
   }
 
-  #note(provider, path, begin) {
+  #note(provider, { number, path, begin }) {
     if (!provider) return;
+    this.#heard?.({ number, path, provider });
     const served = this.#served.get(provider) ?? { count: 0, youngest: new Map() };
     served.count++;
     served.youngest.set(path, Math.max(begin, served.youngest.get(path) ?? 0));

@@ -7,8 +7,10 @@ import { head } from './branches.mjs';
 import { MAX_LAG, SHARED_PATHS } from './traffic.mjs';
 import { until } from './wait.mjs';
 
-/** A poll of a node's height and all that may delay it: by then the router knows what a node's head was before. */
+/** Nodes are polled twice a second: after this time the router has asked a node for its height again. */
 const POLLED_MS = 800;
+
+const PATIENCE = { limit: 30_000 };
 
 /** Kinds of steps, dealt like cards: all have come before one comes more often than is written here. */
 const DECK = ['kill', 'kill', 'stop', 'stop', 'hiccup', 'stray', 'reorg', 'reorg', 'grow'];
@@ -18,11 +20,12 @@ const DECK = ['kill', 'kill', 'stop', 'stop', 'hiccup', 'stray', 'reorg', 'reorg
  *
  * What is promised depends on a node being *healthy*. That is: it runs, it holds the current branch, the router's
  * breaker for it is closed, and since its last trouble it has answered requests of both profiles that were sent
- * after the router must have asked for its height again. Every step first waits until all nodes without a fault
- * are healthy, and then disturbs one of them only while another is left. The waiting also makes what is drawn
- * independent of time, so that a seed draws the same steps again.
+ * after the router must have asked for its height again. Every request shall find a node that is healthy for as
+ * long as it is under way. So each step first waits until all nodes without a fault are healthy, and until every
+ * request that may have been planned without one of them is answered; then it disturbs one, and only while another
+ * is left. The waiting also makes what is drawn independent of time, so that a seed draws the same steps again.
  *
- * Two limits follow from how a router can work at all. A second node fails only after the breaker of the first
+ * Two limits beyond that come from how routing is defined. A second node fails only after the breaker of the first
  * has opened: before, one call can meet both, and a call has the time for one node that hangs, not for two. And
  * the current branch never ends more than `MAX_LAG` below the greatest height of before: a dead node's last
  * height is believed for thirty seconds, and against that height the others would be the ones behind.
@@ -32,13 +35,16 @@ export class Chaos {
     Object.assign(this, { random, copies, author, ledger, state, load, witness });
     this.branch = copies[0].branch;
     this.#peak = head(this.branch);
-    for (const copy of copies) this.#trouble.set(copy, 0);
+    for (const copy of copies) {
+      this.#trouble.set(copy, performance.now());
+      this.#healthySince.set(copy, performance.now());
+    }
   }
 
   /** What was done, for the report and for whoever has to find out why it went wrong. */
   journal = [];
   counts = {};
-  /** Milliseconds from the fault until the breaker opened, and from the node's return until it was healthy. */
+  /** Milliseconds from a fault until the breaker opened, and from a node's return until it served a client. */
   untilOpen = [];
   untilServing = [];
 
@@ -50,6 +56,7 @@ export class Chaos {
   #faults = new Map();
   /** When each node was last in trouble (of `performance.now`). */
   #trouble = new Map();
+  #healthySince = new Map();
   #instances = new Map();
 
   /** Whether every kind of step has come. */
@@ -60,6 +67,9 @@ export class Chaos {
   /** One step, and a while of load. */
   async step() {
     const sound = this.copies.filter((copy) => !this.#faults.has(copy));
+    await until('all nodes without a fault are healthy', () => sound.every((copy) => this.#isHealthy(copy)), PATIENCE);
+    const since = Math.max(...sound.map((copy) => this.#healthySince.get(copy)));
+    await until('the requests of before are answered', () => this.load.oldestUnderWay > since, PATIENCE);
     if (this.#faults.size > 0 && (sound.length < 2 || this.random.coin())) {
       await this.#mend(this.random.pick([...this.#faults.keys()]));
     } else {
@@ -68,19 +78,14 @@ export class Chaos {
     await keepLoading(this.random.between(200, 1200));
   }
 
-  /** Waits until every node serves. */
-  async ready() {
-    for (const copy of this.copies) await this.#recovered(copy);
-  }
-
   /** What happened and how long it took, in one line. */
   summary() {
     const total = (name) => this.witness.count(`lasso.${name}`);
     return (
       `${this.journal.length} steps ${JSON.stringify(this.counts)}; ` +
       `${total('failover.fast_fail') + total('failover.circuit_open')} failovers, ` +
-      `${total('circuit_breaker.open')} breaker openings; ms from fault to open ${spread(this.untilOpen)}, ` +
-      `from return to health (of which ${POLLED_MS} are the wait for a poll) ${spread(this.untilServing)}`
+      `${total('circuit_breaker.open')} breaker openings; ms from fault to open ${spread(this.untilOpen)}; ` +
+      `ms from return to serving ${spread(this.untilServing)}`
     );
   }
 
@@ -111,7 +116,7 @@ export class Chaos {
     const [from, at] = [this.witness.events.length, Date.now()];
     this.#faults.set(copy, kind);
     await begin();
-    const news = (name) => until(`the log tells of ${name} for ${copy.id}`, () => this.witness.first(name, copy.id, from));
+    const news = (name) => until(`the log tells of ${name} for ${copy.id}`, () => this.witness.first(name, copy.id, from), PATIENCE);
     await news('lasso.failover.fast_fail');
     const opened = await news('lasso.circuit_breaker.open');
     this.untilOpen.push(opened.at - at);
@@ -163,21 +168,29 @@ export class Chaos {
     // Drawn whether it is needed or not.
     const behind = this.random.between(0, 1000);
     if (kind === 'stop') copy.node.resume();
-    if (kind === 'kill') {
-      await copy.restart(this.state);
-      await keepLoading(behind);
-    }
-    await copy.adopt(this.branch);
+    if (kind === 'kill') await copy.restart(this.state);
+    const returned = performance.now();
+    const catchUp = async () => {
+      if (kind === 'kill') await keepLoading(behind);
+      await copy.adopt(this.branch);
+    };
+    await Promise.all([catchUp(), kind !== 'stray' && this.#serves(copy, returned)]);
     this.#faults.delete(copy);
-    this.untilServing.push(await this.#recovered(copy));
+    await this.#recovered(copy);
   }
 
-  /** Waits until the node is healthy again, and tells how long the router took to serve by it. */
+  /** Waits until the node has answered a request that was sent after it returned, and notes how long that took. */
+  async #serves(copy, returned) {
+    const paths = Object.values(SHARED_PATHS);
+    await until(`${copy.id} serves`, () => paths.some((path) => this.load.youngestServedBy(copy.id, path) > returned), PATIENCE);
+    this.untilServing.push(performance.now() - returned);
+  }
+
+  /** Waits until a node whose trouble is over is healthy. */
   async #recovered(copy) {
-    const since = performance.now();
-    this.#trouble.set(copy, since);
-    await until(`${copy.id} is healthy`, () => this.#isHealthy(copy), { limit: 30_000 });
-    return performance.now() - since;
+    this.#trouble.set(copy, performance.now());
+    await until(`${copy.id} is healthy`, () => this.#isHealthy(copy), PATIENCE);
+    this.#healthySince.set(copy, performance.now());
   }
 
   #isHealthy(copy) {
@@ -198,5 +211,5 @@ function spread(values) {
   if (values.length === 0) return 'never';
   const sorted = values.toSorted((a, b) => a - b);
   const [least, middle, most] = [0, sorted.length >> 1, sorted.length - 1].map((i) => sorted[i].toFixed(0));
-  return `${least} at least, ${middle} in the middle, ${most} at most`;
+  return `${least} (least), ${middle} (median), ${most} (most)`;
 }

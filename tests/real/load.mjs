@@ -69,11 +69,19 @@ export class Load {
   #begin;
   #timer;
   #agent = new http.Agent({ keepAlive: true });
+  /** When each request was sent that is not answered yet; the oldest comes first. */
+  #underWay = new Map();
   /** How many replies each provider gave, and when the youngest of those requests was sent, by path. */
   #served = new Map();
 
   get seconds() {
     return (performance.now() - this.#begin) / 1000;
+  }
+
+  /** When the oldest request was sent that is not answered yet. */
+  get oldestUnderWay() {
+    const [oldest = Infinity] = this.#underWay.values();
+    return oldest;
   }
 
   #sendDue() {
@@ -85,6 +93,7 @@ export class Load {
 
   #send(number, { path = '/rpc/dev', body, allows }) {
     const begin = performance.now();
+    this.#underWay.set(number, begin);
     const request = http.request(`${this.#base}${path}`, {
       method: 'POST',
       agent: this.#agent,
@@ -97,6 +106,7 @@ export class Load {
       if (settled) return;
       settled = true;
       this.answered++;
+      this.#underWay.delete(number);
       list?.push(told(why));
     };
     request.on('response', (response) => {

@@ -12,6 +12,9 @@ const POLLED_MS = 800;
 
 const PATIENCE = { limit: 30_000 };
 
+/** Further behind than this is too far, whatever the router thinks that a node has made since it was asked. */
+const FAR_BEHIND = MAX_LAG + 1;
+
 /** Kinds of steps, dealt like cards: all have come before one comes more often than is written here. */
 const DECK = ['kill', 'kill', 'stop', 'stop', 'hiccup', 'stray', 'reorg', 'reorg', 'grow'];
 
@@ -141,6 +144,14 @@ export class Chaos {
     const dropped = Math.min(this.random.between(1, 5), this.branch.length - 1);
     await copy.adopt(await this.author.fork(this.branch, dropped, this.random.between(0, dropped + MAX_LAG)));
     this.#rise(head(copy.branch));
+    if (head(copy.branch) < head(this.branch) - FAR_BEHIND) await this.#passedBy(copy);
+  }
+
+  /** Waits until the profile with the lag filter has gone by the others alone for a while. */
+  async #passedBy(copy) {
+    const youngest = ({ id }) => this.load.youngestServedBy(id, SHARED_PATHS.tight);
+    const others = this.copies.filter((other) => other !== copy);
+    await until(`${copy.id} is passed by`, () => Math.max(...others.map(youngest)) > youngest(copy) + 500, PATIENCE);
   }
 
   /** All sound nodes go over to a new branch, one after the other. The others do when they come back. */

@@ -1,6 +1,7 @@
 // Nodes are killed, stopped and reorganised under a steady load, by chance; the clients must not notice.
 //
-// `LASSO_CHAOS_SECONDS` sets for how long, `LASSO_CHAOS_SEED` repeats the steps of an earlier run.
+// `LASSO_CHAOS_SECONDS` sets for how long at least (long enough for every kind of step it always is), and
+// `LASSO_CHAOS_SEED` repeats the steps of an earlier run.
 
 import assert from 'node:assert/strict';
 import test from 'node:test';

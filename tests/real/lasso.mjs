@@ -132,17 +132,6 @@ export class Lasso {
     return this.child.output;
   }
 
-  /** The logged events from `offset` of the log on, as objects; lines that are not JSON are left out. */
-  events(offset = 0) {
-    return this.log.slice(offset).split('\n').flatMap((line) => {
-      try {
-        return [JSON.parse(line)];
-      } catch {
-        return [];
-      }
-    });
-  }
-
   /** Asks it to stop as a service supervisor does, and holds it to a clean end. */
   async stop() {
     this.child.signal('SIGTERM');

@@ -28,10 +28,11 @@ const DECK = ['kill', 'kill', 'stop', 'stop', 'hiccup', 'stray', 'reorg', 'reorg
  * request that may have been planned without one of them is answered; then it disturbs one, and only while another
  * is left. The waiting also makes what is drawn independent of time, so that a seed draws the same steps again.
  *
- * Two limits beyond that come from how routing is defined. A second node fails only after the breaker of the first
- * has opened: before, one call can meet both, and a call has the time for one node that hangs, not for two. And
- * the current branch never ends more than `MAX_LAG` below the greatest height of before: a dead node's last
- * height is believed for thirty seconds, and against that height the others would be the ones behind.
+ * Two limits beyond that come from how routing is defined. No request may meet two nodes that hang, because its
+ * second attempt takes all the time it has left: so a second node hangs only when the breaker of the first is open
+ * and what was sent before that is answered. And the current branch never ends more than `MAX_LAG` below the
+ * greatest height of before: a dead node's last height is believed for thirty seconds, and against that height the
+ * others would be the ones behind.
  */
 export class Chaos {
   constructor({ random, copies, author, ledger, state, load, witness }) {
@@ -55,11 +56,13 @@ export class Chaos {
   #dealt = 0;
   /** The greatest height that any node has had. */
   #peak;
-  /** The fault of each node that has one. */
+  /** What is wrong with each node with which something is. */
   #faults = new Map();
   /** When each node was last in trouble (of `performance.now`). */
   #trouble = new Map();
   #healthySince = new Map();
+  /** When the router had last noticed that a node hangs. */
+  #hungSince = 0;
   #instances = new Map();
 
   /** Whether every kind of step has come. */
@@ -102,8 +105,12 @@ export class Chaos {
       case 'kill':
         return this.#fail(copy, kind, () => copy.kill());
       case 'stop':
-        return this.#fail(copy, kind, () => copy.node.pause());
+        await this.#released();
+        await this.#fail(copy, kind, () => copy.node.pause());
+        this.#hungSince = performance.now();
+        return;
       case 'hiccup':
+        await this.#released();
         return this.#hiccup(copy);
       case 'stray':
         return this.#stray(copy);
@@ -128,6 +135,11 @@ export class Chaos {
       assert.equal(opened.instance === instance, id === copy.id, `${opened.instance} opened for ${copy.id}`);
     }
     this.#instances.set(copy.id, opened.instance);
+  }
+
+  /** Waits until a node that hangs holds no more requests. */
+  async #released() {
+    await until('what hangs is answered', () => this.load.oldestUnderWay > this.#hungSince, PATIENCE);
   }
 
   /** Over before anybody has to notice. */

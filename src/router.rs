@@ -33,6 +33,7 @@ pub struct Router {
     policy: ServerPolicy,
     /// For what the router asks on its own behalf.
     asker: Asker,
+    upkeep: Upkeep,
     probe: Option<ProbePolicy>,
     heads: Option<HeadsPolicy>,
 }
@@ -51,7 +52,9 @@ impl Router {
             .policy(policies::ingress(settings))
             .budget(runtime.budget.clone());
         let (probe, heads) = (policies::probe(settings), policies::heads(settings));
-        Ok(Self { runtime, ingress, policy: policies::server(settings), asker, probe, heads })
+        // Made here and not when it starts, so that it misses no catalogue.
+        let upkeep = Upkeep::new(runtime.clone());
+        Ok(Self { runtime, ingress, policy: policies::server(settings), asker, upkeep, probe, heads })
     }
 
     /// The stores.
@@ -66,7 +69,7 @@ impl Router {
         let mut tasks = JoinSet::new();
         tasks.spawn(keep_timers_near());
         tasks.spawn(sweep_limits(self.runtime.limits.clone(), SWEEP));
-        tasks.spawn(Upkeep::new(self.runtime.clone()).run());
+        tasks.spawn(self.upkeep.run());
         let strangers = Strangers::default();
         if let Some(policy) = self.probe {
             let prober = Prober::new(self.runtime.clone(), self.asker.clone(), policy, strangers.clone());

@@ -1,6 +1,9 @@
 //! Breakers refuse, count, and recover.
 #![cfg(all(feature = "circuit-breaker", feature = "test-util"))]
 
+#[path = "support/log.rs"]
+mod log;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,6 +21,10 @@ use lasso_layers::wire::{ErrorObject, code};
 use tokio::time::{Instant, advance, timeout};
 use tower::Layer;
 use tower_test::mock::{self, Mock};
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+
+use self::log::{Entry, Log};
 
 type Upstream = mock::Handle<Attempt, Reply>;
 
@@ -190,6 +197,28 @@ async fn the_end_of_the_recovery_timeout_is_told_once_and_without_a_call() {
     assert_eq!((heard[1].reason, heard[1].recovery_timeout), (Reason::ProactiveRecovery, None));
     let status = breakers.status(attempt.key(), Instant::now());
     assert_eq!((status.successes, status.in_flight, status.openings), (0, 0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_recovery_timeout_is_an_event() {
+    let breakers = breakers();
+    let attempt = an_attempt();
+    open(&breakers, &attempt);
+    advance(Duration::from_secs(64)).await;
+    let (log, _guard) = Log::at(LevelFilter::INFO);
+    breakers.tick(attempt.channel(), Instant::now());
+    let entries = log.entries("lasso.circuit_breaker.proactive_recovery");
+    let [Entry { level, fields }] = &entries[..] else { panic!("{entries:?}") };
+    assert_eq!(*level, Level::INFO);
+    for (field, value) in [
+        ("provider_id", "a"),
+        ("transport", "http"),
+        ("from_state", "open"),
+        ("to_state", "half_open"),
+        ("reason", "proactive_recovery"),
+    ] {
+        assert_eq!(fields[field], value);
+    }
 }
 
 #[tokio::test(start_paused = true)]

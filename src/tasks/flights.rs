@@ -36,3 +36,42 @@ impl<T: Send + 'static> Flights<T> {
         (instance, value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lasso_layers::catalog::{ChainSpec, Live, ProfileSpec, ProviderSpec};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn an_instance() -> InstanceKey {
+        let chain = ChainSpec::new("ethereum", 1).provider(ProviderSpec::http("a", "http://a.example"));
+        let live = Live::new(vec![ProfileSpec::new("default").chain(chain)]).unwrap();
+        let catalog = live.snapshot();
+        catalog.channels().next().expect("there is one channel").instance
+    }
+
+    #[tokio::test]
+    async fn whoever_stops_asking_ends_the_questions() {
+        let mut flights = Flights::new();
+        let (alive, gone) = oneshot::channel::<()>();
+        let (started, start) = oneshot::channel();
+        flights.start(an_instance(), async move {
+            let _alive = alive;
+            started.send(()).unwrap();
+            pending::<()>().await;
+        });
+        start.await.unwrap();
+        drop(flights);
+        assert!(gone.await.is_err(), "the question is given up");
+    }
+
+    #[tokio::test]
+    async fn a_question_that_panics_lands_without_an_answer() {
+        let mut flights = Flights::new();
+        let instance = an_instance();
+        flights.start(instance, async { panic!("as expected") });
+        let landed: (InstanceKey, Option<()>) = flights.landed().await;
+        assert_eq!(landed, (instance, None));
+    }
+}

@@ -174,10 +174,9 @@ impl Breakers {
         if before == step.next {
             return step;
         }
-        let error = failure.map(|failure| Arc::new(LastError::of(failure)));
-        if let Some(error) = &error {
-            self.cell(channel.key).last_error.store(Some(error.clone()));
-            log_failure(channel, before.state.into(), error.category);
+        if let Some(failure) = failure {
+            self.cell(channel.key).note(failure);
+            log_failure(channel, before.state.into(), failure.category());
         }
         if let Effect::Changed(reason) = step.effect {
             let from = match reason {
@@ -185,6 +184,7 @@ impl Breakers {
                 Reason::ReopenDueToFailure => BreakerState::HalfOpen,
                 _ => before.state.into(),
             };
+            let error = failure.map(|failure| Arc::new(LastError::of(failure)));
             let remaining = event.time().and_then(|now| step.next.remaining_at(now));
             let transition = Transition::new(from, step.next, reason, remaining, error);
             transition.log(channel);
@@ -214,6 +214,16 @@ impl Breakers {
 
     fn cell(&self, key: ChannelKey) -> &Cell {
         self.store.cells.cell(key.index())
+    }
+}
+
+impl Cell {
+    /// Keeps what a failure says. A provider that is down says the same every time, which is not worth two
+    /// allocations every time.
+    fn note(&self, failure: &Failure) {
+        if !self.last_error.load().as_deref().is_some_and(|known| known.is_of(failure)) {
+            self.last_error.store(Some(Arc::new(LastError::of(failure))));
+        }
     }
 }
 

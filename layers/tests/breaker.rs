@@ -7,13 +7,17 @@ mod log;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http_body::Frame;
+use http_body_util::BodyExt;
 use lasso_layers::attempt::Attempt;
 use lasso_layers::attempt::breaker::{
     BreakerPolicy, BreakerState, Breakers, CircuitBreaker, CircuitBreakerLayer, Reason, Refusal, Transition,
 };
 use lasso_layers::call::{
-    BoxError, Demotion, Dispatch, Failure, Filter, Hints, Reply, Subject, TransportKind, UpstreamFailure,
-    Verdict,
+    Body, BoxError, Demotion, Dispatch, Failure, Filter, Hints, Reply, StreamBody, Subject, TransportKind,
+    UpstreamFailure, Verdict,
 };
 use lasso_layers::catalog::{Category, Live, ProfileSpec, ProviderSpec, Transport};
 use lasso_layers::testing::{attempt, call, chain, live, planned, reply};
@@ -275,6 +279,64 @@ async fn case_10_half_open_slot_returns_when_the_call_is_dropped() {
     let after = breakers.status(attempt.key(), Instant::now());
     assert_eq!((after.state, after.in_flight, after.successes), (BreakerState::HalfOpen, 0, 0));
     assert_eq!((after.failures, after.openings), (before.failures, before.openings));
+}
+
+/// A large result that arrives in these pieces; one without data breaks off.
+fn streamed(pieces: [&'static str; 2]) -> Reply {
+    let frames = stream::iter(pieces).map(|piece| match piece {
+        "" => Err(BoxError::from("reset")),
+        piece => Ok(Frame::data(Bytes::from(piece))),
+    });
+    Reply::Result(Body::Stream(StreamBody::new(http_body_util::StreamBody::new(frames))))
+}
+
+/// The stream of a reply.
+fn stream_of(reply: Result<Reply, Failure>) -> StreamBody {
+    let Ok(Reply::Result(Body::Stream(stream))) = reply else { panic!("{reply:?} is not streamed") };
+    stream
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_that_break_off_open_as_broken_connections_do() {
+    let breakers = breakers();
+    let (mut service, mut upstream) = spawn(breakers);
+    let attempt = an_attempt();
+    for failures in 0..3 {
+        let outcome = Ok(streamed(["{", ""]));
+        let mut stream = stream_of(exchange(&mut service, &mut upstream, attempt.clone(), outcome).await);
+        assert!(stream.frame().await.unwrap().is_ok());
+        assert_eq!(
+            breakers.status(attempt.key(), Instant::now()).failures,
+            failures,
+            "it may still end well"
+        );
+        assert!(stream.frame().await.unwrap().is_err());
+        assert_eq!(breakers.status(attempt.key(), Instant::now()).failures, failures + 1);
+    }
+    let status = breakers.status(attempt.key(), Instant::now());
+    assert_eq!(status.state, BreakerState::Open);
+    assert_eq!(status.last_error.unwrap().category, Category::NetworkError);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_holds_its_slot_to_its_end() {
+    let breakers = breakers();
+    let (mut service, mut upstream) = spawn(breakers);
+    let attempt = an_attempt();
+    open(&breakers, &attempt);
+    advance(Duration::from_secs(64)).await;
+    let status = || breakers.status(attempt.key(), Instant::now());
+    let mut whole =
+        stream_of(exchange(&mut service, &mut upstream, attempt.clone(), Ok(streamed(["{", "}"]))).await);
+    let dropped =
+        stream_of(exchange(&mut service, &mut upstream, attempt.clone(), Ok(streamed(["{", "}"]))).await);
+    assert_eq!((status().in_flight, status().successes), (2, 0));
+    drop(dropped);
+    assert_eq!((status().in_flight, status().successes), (1, 0));
+    while whole.frame().await.is_some() {}
+    assert_eq!((status().in_flight, status().successes), (0, 1));
+    drop(whole);
+    assert_eq!((status().in_flight, status().successes), (0, 1), "it is told once");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::machine::{Machine, Reason, State};
+use super::machine::{Machine, State};
+use super::reason::Reason;
 use crate::call::Failure;
 use crate::catalog::{Category, Channel};
 

@@ -3,6 +3,7 @@
 use lasso_layers::attempt::benchmark::{FastestPolicy, LatencyWeightedPolicy};
 use lasso_layers::attempt::breaker::{BreakerPolicy, CategoryThresholds, ProbeRecovery};
 use lasso_layers::attempt::pace::PacePolicy;
+use lasso_layers::attempt::stall::StallPolicy;
 use lasso_layers::call::failover::FailoverPolicy;
 use lasso_layers::call::guard::GuardPolicy;
 use lasso_layers::call::observe::{ObservePolicy, SlowPolicy};
@@ -74,6 +75,11 @@ pub(crate) fn breaker(settings: &Settings) -> BreakerPolicy {
 
 pub(crate) const fn pace(settings: &Settings) -> PacePolicy {
     PacePolicy { default: settings.upstream_rate_limit.default, max: settings.upstream_rate_limit.max }
+}
+
+pub(crate) const fn stall(settings: &Settings) -> StallPolicy {
+    let stall = &settings.stall;
+    StallPolicy { waiting: stall.waiting, after: stall.after, expires: stall.expires }
 }
 
 pub(crate) const fn fastest(settings: &Settings) -> FastestPolicy {

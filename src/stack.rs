@@ -1,9 +1,11 @@
 //! The whole stack on one screen.
 
+use lasso_layers::attempt::Attempt;
 use lasso_layers::attempt::benchmark::{BenchmarkLayer, Fastest, LatencyWeighted};
 use lasso_layers::attempt::breaker::CircuitBreakerLayer;
 use lasso_layers::attempt::classify::ClassifyLayer;
 use lasso_layers::attempt::pace::PaceLayer;
+use lasso_layers::attempt::stall::StallLayer;
 use lasso_layers::attempt::timeout::TimeoutLayer;
 use lasso_layers::call::candidate::{CandidateLayer, HttpOnly};
 use lasso_layers::call::failover::FailoverLayer;
@@ -14,39 +16,54 @@ use lasso_layers::call::strategy::StrategyLayer;
 use lasso_layers::call::{Call, Failure, Reply, Stage};
 use lasso_layers::catalog::Strategy;
 use lasso_layers::edge::profile::ProfileLayer;
-use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceBuilder};
 
 use crate::config::Settings;
 use crate::policies;
 use crate::runtime::Runtime;
-use crate::upstream::HttpUpstream;
 
-/// Composes every layer around an upstream client. There is one stack in the process; it is boxed once, here, where
+/// Composes every layer around what sends attempts to upstreams, such as
+/// [`HttpUpstream`](crate::upstream::HttpUpstream). There is one stack in the process; it is boxed once, here, where
 /// the servers take it over.
 #[must_use]
-pub fn stack(
+pub fn stack<U>(
     runtime: &Runtime,
     settings: &Settings,
-    upstream: HttpUpstream,
-) -> BoxCloneSyncService<Call, Reply, Failure> {
+    upstream: U,
+) -> BoxCloneSyncService<Call, Reply, Failure>
+where
+    U: Service<Attempt, Response = Reply, Error = Failure> + Clone + Send + Sync + 'static,
+    U::Future: Send,
+{
     let candidates = CandidateLayer::new()
         .filter(Stage::Liveness, HttpOnly)
+        .filter(Stage::Liveness, runtime.stalls)
         .filter(Stage::Circuit, runtime.breakers)
         .filter(Stage::RateLimit, runtime.paces)
         .filter(Stage::Lag, runtime.heights)
         .heads(runtime.heights);
     let strategies = StrategyLayer::new()
         .tier_order(policies::tier_order(settings))
+        .entropy(runtime.entropy.clone())
         .ranker(Strategy::Fastest, Fastest::new(runtime.benchmarks, policies::fastest(settings)))
         .ranker(
             Strategy::LatencyWeighted,
             LatencyWeighted::new(runtime.benchmarks, policies::latency_weighted(settings)),
         );
+    // A call that a reload overtakes chooses anew, by the same rules.
+    let failover = FailoverLayer::new(policies::failover(settings)).reselect({
+        let (candidates, strategies) = (candidates.clone(), strategies.clone());
+        move |call, now| {
+            let mut shortlist = candidates.shortlist(call, now);
+            strategies.order(call, &mut shortlist);
+            shortlist
+        }
+    });
     let stack = ServiceBuilder::new()
         // === once for each call ===
         // Outermost, so that every outcome is logged, refusals too.
-        .layer(ObserveLayer::new(policies::observe(settings)))
+        .layer(ObserveLayer::new(policies::observe(settings)).entropy(runtime.entropy.clone()))
         // Names become positions in one snapshot; everything further in needs that.
         .layer(ProfileLayer::new(runtime.live.clone(), policies::profile(settings)))
         // Cheap answers and refusals come before anything is paid for.
@@ -58,7 +75,7 @@ pub fn stack(
         // In which order.
         .layer(strategies)
         // The pivot: one call in, one attempt after the other out.
-        .layer(FailoverLayer::new(policies::failover(settings)))
+        .layer(failover)
         // === once for each attempt ===
         // Outermost, so that it hears timeouts, and so that a refusal costs nothing.
         .layer(CircuitBreakerLayer::new(runtime.breakers))
@@ -66,6 +83,8 @@ pub fn stack(
         .layer(PaceLayer::new(runtime.paces))
         // Outside the timeout: an attempt that was cut off is a recorded bound, not a missing sample.
         .layer(BenchmarkLayer::new(runtime.benchmarks))
+        // Hears what comes back and what does not, long before a timeout.
+        .layer(StallLayer::new(runtime.stalls))
         .layer(TimeoutLayer::new())
         // Innermost: everyone outside sees categories, not codes.
         .layer(ClassifyLayer::new())

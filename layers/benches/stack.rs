@@ -15,6 +15,7 @@ use lasso_layers::attempt::benchmark::{
 use lasso_layers::attempt::breaker::{BreakerPolicy, Breakers, CircuitBreakerLayer};
 use lasso_layers::attempt::classify::ClassifyLayer;
 use lasso_layers::attempt::pace::{PaceLayer, PacePolicy, Paces};
+use lasso_layers::attempt::stall::{StallLayer, StallPolicy, Stalls};
 use lasso_layers::attempt::timeout::TimeoutLayer;
 use lasso_layers::call::candidate::CandidateLayer;
 use lasso_layers::call::failover::{FailoverLayer, FailoverPolicy};
@@ -42,6 +43,7 @@ struct Stores {
     live: Live,
     breakers: Breakers,
     paces: Paces,
+    stalls: Stalls,
     benchmarks: Benchmarks,
     heights: Heights,
 }
@@ -58,6 +60,7 @@ impl Stores {
             live: Live::new(vec![profile]).expect("the profile is valid"),
             breakers: Breakers::new(BreakerPolicy::default()),
             paces: Paces::new(PacePolicy::default()),
+            stalls: Stalls::new(StallPolicy::default()),
             benchmarks: Benchmarks::new(),
             heights: Heights::new(),
         }
@@ -65,6 +68,7 @@ impl Stores {
 
     fn candidates(&self) -> CandidateLayer {
         CandidateLayer::new()
+            .filter(Stage::Liveness, self.stalls)
             .filter(Stage::Circuit, self.breakers)
             .filter(Stage::RateLimit, self.paces)
             .filter(Stage::Lag, self.heights)
@@ -121,6 +125,7 @@ fn complete(bencher: Bencher<'_, '_>, providers: usize) {
         .layer(CircuitBreakerLayer::new(stores.breakers))
         .layer(PaceLayer::new(stores.paces))
         .layer(BenchmarkLayer::new(stores.benchmarks))
+        .layer(StallLayer::new(stores.stalls))
         .layer(TimeoutLayer::new())
         .layer(ClassifyLayer::new())
         .service(service_fn(|_: Attempt| ready(Ok::<_, Failure>(testing::reply("\"0x1\"")))));

@@ -33,6 +33,7 @@
 //! | `CircuitBreakerLayer` | `circuit-breaker` | a dead provider is asked each time |
 //! | `PaceLayer` | `pace` | a provider that asks for fewer requests gets as many |
 //! | `BenchmarkLayer` | `benchmark` | nothing is measured |
+//! | `StallLayer` | `stall` | a provider that hangs is asked until attempts on it time out |
 //! | `TimeoutLayer` | `timeout` | a provider that hangs hangs its clients |
 //! | `ClassifyLayer` | `classify` | an upstream's JSON-RPC error is the answer, whatever it says |
 //!
@@ -51,7 +52,7 @@
 #![cfg_attr(feature = "full", doc = "```")]
 #![cfg_attr(not(feature = "full"), doc = "```text")]
 //! use http_body_util::Full;
-//! use lasso_layers::attempt::{benchmark::*, breaker::*, classify::*, pace::*, timeout::*};
+//! use lasso_layers::attempt::{benchmark::*, breaker::*, classify::*, pace::*, stall::*, timeout::*};
 //! use lasso_layers::call::{candidate::*, failover::*, guard::*, observe::*, rate_limit::*, strategy::*};
 //! use lasso_layers::call::{BoxError, Call, Reply, Route, Stage};
 //! use lasso_layers::catalog::{ChainSpec, Live, ProfileSpec, ProviderSpec, Strategy};
@@ -64,9 +65,11 @@
 //! let live = Live::new(vec![profile]).expect("the profile is valid");
 //! let breakers = Breakers::new(BreakerPolicy::default());
 //! let paces = Paces::new(PacePolicy::default());
+//! let stalls = Stalls::new(StallPolicy::default());
 //! let benchmarks = Benchmarks::new();
 //! let candidates = CandidateLayer::new()
 //!     .filter(Stage::Liveness, HttpOnly)
+//!     .filter(Stage::Liveness, stalls)
 //!     .filter(Stage::Circuit, breakers)
 //!     .filter(Stage::RateLimit, paces);
 //! let fastest = Fastest::new(benchmarks, FastestPolicy::default());
@@ -82,6 +85,7 @@
 //!     .layer(CircuitBreakerLayer::new(breakers))
 //!     .layer(PaceLayer::new(paces))
 //!     .layer(BenchmarkLayer::new(benchmarks))
+//!     .layer(StallLayer::new(stalls))
 //!     .layer(TimeoutLayer::new())
 //!     .layer(ClassifyLayer::new())
 //!     .layer(EgressLayer::new(EgressPolicy::default()))

@@ -20,6 +20,7 @@ use lasso_layers::call::{
 use lasso_layers::catalog::{
     Capabilities, Category, ChainSpec, Live, ProfileSpec, ProviderSpec, RoutingSpec, Strategy, Transport,
 };
+use lasso_layers::state::heights::{Heights, Observation, Source};
 use lasso_layers::testing;
 use lasso_layers::wire::{ErrorObject, ReplyDefect};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -99,6 +100,7 @@ impl Upstreams {
             category,
             retry_after: None,
             transport,
+            http: None,
         };
         match does {
             Does::Answers(result) => Ok(testing::reply(result)),
@@ -390,10 +392,40 @@ async fn others_that_cannot_be_used_do_not_shorten_the_first_attempt() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_must_not_be_repeated_is_not_cut_short() {
-    for method in ["eth_sendRawTransaction", "eth_getFilterChanges", "vendor_x"] {
+    for method in ["eth_getFilterChanges", "vendor_x"] {
         let upstreams = Upstreams::new(&[("a:http", Does::Answers("1"))]);
         assert_eq!(result(upstreams.serve(listed_for(&abc(), method, SECOND)).await), "1");
         assert_eq!(upstreams.times(), [1000], "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_transaction_leaves_time_for_a_second_provider() {
+    let upstreams = Upstreams::new(&[("a:http", Does::Hangs), ("b:http", Does::Answers("1"))]);
+    let call = listed_for(&abc(), "eth_sendRawTransaction", SECOND);
+    assert_eq!(result(upstreams.serve(call).await), "1");
+    assert_eq!(upstreams.times(), [600, 400]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_time_is_kept_for_a_channel_on_probation_that_is_busy() {
+    let upstreams = Upstreams::new(&[("a:http", Does::AnswersAfter(ms(900), "1"))]);
+    let mut call = listed(&chain(&["a", "b"]));
+    call.shortlist.as_mut().unwrap()[1].demotion = Demotion::HALF_OPEN.and(Demotion::BUSY);
+    assert_eq!(result(upstreams.serve(call).await), "1");
+    assert_eq!(upstreams.times(), [1000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_providers_that_are_one_instance_are_asked_once() {
+    let twice = testing::chain(&["a", "b"]).provider(ProviderSpec::http("twin", "http://a.example"));
+    for (others, time) in [(["a", "b", "twin"].as_slice(), 600), (&["a", "twin"], 1000)] {
+        let mut spec = twice.clone();
+        spec.providers.retain(|provider| others.contains(&provider.id.as_str()));
+        let upstreams = Upstreams::new(&[("a:http", SERVER), ("b:http", SERVER), ("twin:http", SERVER)]);
+        assert_eq!(error(upstreams.serve(listed(&testing::live(spec))).await).0, -32002);
+        assert!(!upstreams.attempted().contains(&"twin:http".to_owned()));
+        assert_eq!(upstreams.times()[0], time, "a twin is nobody to keep time for");
     }
 }
 
@@ -469,16 +501,19 @@ async fn case_26_a_signed_transaction_goes_on_until_somebody_answers() {
         Does::Breaks(Dispatch::NotSent),
         Does::Breaks(Dispatch::Unknown),
         Does::Fails(-32005, Category::RateLimit),
-        SERVER,
+        Does::Fails(-32601, Category::MethodNotFound),
+        Does::Babbles(ReplyDefect::InvalidJson),
     ] {
         let upstreams = Upstreams::new(&[("a:http", does), ("b:http", Does::Answers("\"0xhash\""))]);
         let call = listed_for(&abc(), "eth_sendRawTransaction", SECOND);
         assert_eq!(result(upstreams.serve(call).await), "\"0xhash\"");
     }
-    let explicit = Does::Fails(-32000, Category::UnclassifiedServerError);
-    let upstreams = Upstreams::new(&[("a:http", explicit)]);
-    let call = listed_for(&abc(), "eth_sendRawTransaction", SECOND);
-    assert_eq!(error(upstreams.serve(call).await).1, "from a");
+    for category in [Category::UnclassifiedServerError, Category::CapabilityViolation, Category::ServerError]
+    {
+        let upstreams = Upstreams::new(&[("a:http", Does::Fails(-32000, category))]);
+        let call = listed_for(&abc(), "eth_sendRawTransaction", SECOND);
+        assert_eq!(error(upstreams.serve(call).await).1, "from a", "an explicit answer is final");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -493,7 +528,7 @@ async fn what_never_left_may_go_elsewhere_whatever_the_method() {
 // === counting ===
 
 #[tokio::test(start_paused = true)]
-async fn no_more_channels_are_sent_to_than_the_policy_says() {
+async fn no_more_channels_are_tried_than_the_policy_says() {
     let policy = FailoverPolicy { max_attempts: 2, ..FailoverPolicy::default() };
     let upstreams = Upstreams::new(&[
         ("a:http", Does::Breaks(Dispatch::NotSent)),
@@ -502,12 +537,12 @@ async fn no_more_channels_are_sent_to_than_the_policy_says() {
     ]);
     let call = listed(&abcd());
     let journal = call.journal().clone();
-    assert_eq!(error(upstreams.run(policy, call).await).1, "from c");
-    // The one that was not reached does not count.
-    assert_eq!(upstreams.attempted(), ["a:http", "b:http", "c:http"]);
-    assert_eq!(journal.candidates().unwrap().dispatched(), 2);
+    assert_eq!(error(upstreams.run(policy, call).await).1, "from b");
+    assert_eq!(upstreams.attempted(), ["a:http", "b:http"]);
+    // The one that was not reached does not count as sent to.
+    assert_eq!(journal.candidates().unwrap().dispatched(), 1);
     let ordinals: Vec<_> = upstreams.seen.lock().unwrap().iter().map(|seen| seen.ordinal).collect();
-    assert_eq!(ordinals, [0, 0, 1]);
+    assert_eq!(ordinals, [0, 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -802,12 +837,22 @@ async fn a_call_that_only_channels_on_probation_are_left_for_is_told_of() {
         let entries = log.entries(event).into_iter();
         entries.map(|entry| (entry.level, entry.fields["provider_id"].clone())).collect::<Vec<_>>()
     };
-    assert_eq!(told("lasso.failover.degraded_mode"), [(Level::WARN, "a".into())]);
+    // The breaker of a refused: b was the first that was sent to.
+    assert_eq!(told("lasso.failover.degraded_mode"), [(Level::WARN, "b".into())]);
     assert_eq!(told("lasso.failover.fast_fail"), [(Level::WARN, "b".into())]);
     let reason = log.entries("lasso.failover.fast_fail")[0].fields["failover_reason"].clone();
     assert_eq!(reason, "server_error_detected");
     assert_eq!(told("lasso.failover.degraded_success"), [(Level::INFO, "c".into())]);
     assert!(log.entries("lasso.failover.exhaustion").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_ends_the_call_is_no_failover() {
+    let (log, _guard) = Log::at(LevelFilter::INFO);
+    let upstreams = Upstreams::new(&[("a:http", SERVER), ("b:http", SERVER)]);
+    assert_eq!(error(upstreams.serve(listed(&chain(&["a", "b"]))).await).1, "from b");
+    let entries = log.entries("lasso.failover.fast_fail");
+    assert_eq!((entries.len(), &entries[0].fields["provider_id"]), (1, &"a".into()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -845,6 +890,29 @@ async fn that_no_channel_is_left_is_an_error_with_the_time_to_wait() {
     let told = entries.iter().map(|entry| (entry.level, entry.fields["retry_after_ms"].as_u64()));
     assert_eq!(told.collect::<Vec<_>>(), [(Level::ERROR, Some(9000)), (Level::ERROR, Some(0))]);
     assert_eq!(entries[0].fields["method"], "eth_call");
+}
+
+#[tokio::test(start_paused = true)]
+async fn routing_17_case_31_that_all_lag_ends_the_call_with_a_warning() {
+    let (log, _guard) = Log::at(LevelFilter::INFO);
+    let mut own = testing::chain(&["a", "b"]);
+    own.settings.max_lag_blocks = Some(1);
+    let other = ProfileSpec::new("z").chain(testing::chain(&["x"]));
+    let live = Live::new(vec![ProfileSpec::new("default").chain(own), other]).unwrap();
+    let heights = Heights::new();
+    for provider in live.load().profiles().iter().flat_map(|profile| &profile.chains()[0].providers) {
+        let height = if provider.id == "x" { 100 } else { 90 };
+        let instance = provider.http.as_ref().unwrap().instance;
+        heights.record(1, instance, Observation::new(height, Instant::now(), Source::Http));
+    }
+    let upstreams = Upstreams::new(&[]);
+    let candidates = CandidateLayer::new().filter(Stage::Lag, heights);
+    let failure = upstreams.select_and_serve(candidates, planned(&live, |_| {})).await.unwrap_err();
+    let expected = "No available channels for method: eth_call. All circuit breakers are open.";
+    assert_eq!((failure.error().message.as_ref(), upstreams.attempted().len()), (expected, 0));
+    let warnings = log.entries("lasso.failover.lagging");
+    let told = warnings.iter().map(|entry| (entry.level, entry.fields["channels"].as_u64()));
+    assert_eq!(told.collect::<Vec<_>>(), [(Level::WARN, Some(2))]);
 }
 
 // === dry runs, dropped calls, readiness ===

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use http::StatusCode;
 use lasso_layers::attempt::breaker::BreakerState;
-use lasso_layers::catalog::{ChainSpec, ClientLimit, ProfileSpec, ProviderSpec};
+use lasso_layers::catalog::{ChainSpec, Channel, ClientLimit, ProfileSpec, ProviderSpec};
 use lasso_rpc::sim::{Ending, Fault, Rule, SimNode};
 use serde_json::json;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::support::{Client, LIMIT, Proxy, Reply, WHO, World, chain_of, ms, node, profile, request, until};
 
@@ -133,6 +134,38 @@ async fn a_call_under_way_does_not_fail_over_to_a_provider_that_is_gone() {
 }
 
 #[tokio::test]
+async fn a_call_under_way_finds_a_provider_that_is_new() {
+    let nodes = [node("a").await, node("b").await];
+    let [a, b] = &nodes;
+    let proxy = Proxy::start(only(chain_of([a])), |_| {}).await;
+    a.behave([Rule::method(WHO, Fault::Hang)]);
+    let call = proxy.spawn_call("/rpc/ethereum", WHO);
+    assert!(a.wait_for_method(WHO, 1, LIMIT).await);
+    proxy.runtime.live.publish(only(chain_of([b]))).unwrap();
+    a.disconnect(Ending::Reset);
+    assert_eq!(call.await.unwrap().who(), "b");
+}
+
+#[tokio::test]
+async fn items_of_a_batch_that_wait_are_not_sent_to_a_provider_that_is_gone() {
+    let nodes = [node("a").await, node("b").await];
+    let [a, b] = &nodes;
+    let proxy = Proxy::start(only(chain_of([a])), |settings| settings.batch.concurrency = 1).await;
+    a.behave([Rule::method(WHO, Fault::latency(ms(200)))]);
+    let items: Vec<_> = (1..=3).map(|id| json!({"jsonrpc": "2.0", "id": id, "method": WHO})).collect();
+    let body = serde_json::Value::from(items).to_string();
+    let (url, client) = (proxy.url("/rpc/ethereum"), Client::new());
+    let batch = tokio::spawn(async move { Reply::read(client.open(&url, &[], body).await.unwrap()).await });
+    assert!(a.wait_for_method(WHO, 1, LIMIT).await);
+    proxy.runtime.live.publish(only(chain_of([b]))).unwrap();
+    let answers: Vec<serde_json::Value> = serde_json::from_slice(&batch.await.unwrap().body).unwrap();
+    let ids: Vec<_> = answers.iter().map(|answer| answer["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids, [1, 2, 3]);
+    assert!(answers.iter().all(|answer| answer["result"].is_string()), "{answers:?}");
+    assert_eq!((a.calls(WHO), b.calls(WHO)), (1, 2));
+}
+
+#[tokio::test]
 async fn what_is_known_of_an_upstream_outlives_the_change_of_others() {
     let world = World::start(&["a", "b"]).await;
     world.behave("a", Fault::status(StatusCode::BAD_GATEWAY));
@@ -154,6 +187,26 @@ async fn what_is_known_of_an_upstream_outlives_the_change_of_others() {
         world.proxy.call_at("/rpc/load-balanced/ethereum", WHO, json!([])).await.who();
     }
     assert_eq!(world.node("a").calls(WHO), 5);
+}
+
+#[tokio::test]
+async fn an_upstream_that_left_and_came_back_starts_anew() {
+    let world = World::start(&["a", "b"]).await;
+    let (proxy, now) = (&world.proxy, Instant::now());
+    let (a, b) = (proxy.channel("a"), proxy.channel("b"));
+    for channel in [&a, &b] {
+        proxy.runtime.breakers.open(channel, now);
+        proxy.runtime.paces.limit(channel, None, now);
+    }
+    let status = |channel: &Channel| proxy.runtime.breakers.status(channel.key, Instant::now());
+    proxy.runtime.live.publish(only(chain_of([world.node("b")]))).unwrap();
+    until("it is forgotten", || status(&a).state == BreakerState::Closed).await;
+    until("its limit too", || proxy.runtime.paces.remaining(a.key, now).is_none()).await;
+    proxy.runtime.live.publish(only(chain_of(&world.nodes))).unwrap();
+    assert_eq!(proxy.channel("a").key, a.key);
+    assert_eq!(world.ask("a").await.who(), "a");
+    assert_eq!((status(&b).state, status(&b).openings), (BreakerState::Open, 1));
+    assert!(proxy.limited("b").is_some());
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@ pub mod breaker;
 pub mod classify;
 #[cfg(feature = "pace")]
 pub mod pace;
+#[cfg(feature = "stall")]
+pub mod stall;
 #[cfg(feature = "timeout")]
 pub mod timeout;
 

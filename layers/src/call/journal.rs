@@ -1,7 +1,7 @@
 //! What is written down about a call while it runs.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +21,8 @@ pub struct Journal {
     selection_nanos: AtomicU64,
     upstream_nanos: AtomicU64,
     meta: OnceLock<Bytes>,
+    /// Where the record goes on after the call was planned anew.
+    successor: OnceLock<Arc<Self>>,
 }
 
 impl Journal {
@@ -59,6 +61,32 @@ impl Journal {
         self.meta.get()
     }
 
+    /// The journal of the same call under another plan: durations go on, candidates begin anew. Whoever asks
+    /// first decides the plan; all others get the same journal.
+    #[must_use]
+    pub fn succeeded_by(&self, plan: Plan) -> Arc<Self> {
+        let go_on = || {
+            Arc::new(Self {
+                plan: OnceLock::from(plan),
+                selection_start: self.selection_start.clone(),
+                selection_nanos: AtomicU64::new(nanos(self.selection())),
+                upstream_nanos: AtomicU64::new(nanos(self.upstream())),
+                ..Self::default()
+            })
+        };
+        self.successor.get_or_init(go_on).clone()
+    }
+
+    /// The journal that the call is in by now: this one, unless the call was planned anew.
+    #[must_use]
+    pub fn latest(&self) -> &Self {
+        let mut journal = self;
+        while let Some(successor) = journal.successor.get() {
+            journal = successor;
+        }
+        journal
+    }
+
     // The durations below are sums that are read after the answer is there: relaxed is enough.
 
     /// Notes when the selection of channels began.
@@ -69,8 +97,11 @@ impl Journal {
 
     /// Notes that the first channel is about to be used.
     pub fn selection_ended(&self, now: Instant) {
-        if let Some(start) = self.selection_start.get() {
-            self.selection_nanos.store(nanos(now - *start), Ordering::Relaxed);
+        // Once: a channel that could not be reached is drawn after too, but its time is not that of choosing.
+        if let Some(start) = self.selection_start.get()
+            && self.selection_nanos.load(Ordering::Relaxed) == 0
+        {
+            self.selection_nanos.store(nanos(now - *start).max(1), Ordering::Relaxed);
         }
     }
 

@@ -34,8 +34,8 @@ pub use self::batch::{Batch, BatchItem};
 pub use self::candidates::{Candidate, Candidates, Demotion, Progress, Tier};
 pub use self::either::Either;
 pub use self::failure::{
-    BoxError, Dispatch, Exhausted, Failure, Rejection, Scope, StatusFailure, TransportFailure, TransportKind,
-    UpstreamFailure,
+    BoxError, Dispatch, Exhausted, Failure, HttpRefusal, Rejection, Scope, StatusFailure, TransportFailure,
+    TransportKind, UpstreamFailure,
 };
 pub use self::filter::{Filter, Hints, Stage, Subject, Verdict};
 pub use self::journal::Journal;
@@ -106,6 +106,13 @@ impl Call {
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
         self.journal.plan()
+    }
+
+    /// The same call under another plan, in a journal that continues this one's. Its candidates are yet to be
+    /// chosen.
+    #[must_use]
+    pub fn replanned(&self, plan: Plan) -> Self {
+        Self { journal: self.journal.succeeded_by(plan), shortlist: None, ..self.clone() }
     }
 
     /// The candidates to draw from. The first caller closes the shortlist; clones of the call, such as the

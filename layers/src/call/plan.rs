@@ -71,6 +71,31 @@ impl Plan {
         &self.chain().providers[usize::from(index)]
     }
 
+    /// Whether a newer catalogue is in force by now.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        self.snapshot.is_replaced()
+    }
+
+    /// The same route in the catalogue that is in force now: the same profile, chain and pin. Nothing if one of
+    /// them is gone. A provider that only a batch wanted to go first is not missed.
+    #[must_use]
+    pub fn renewed(&self) -> Option<Self> {
+        let Some(current) = self.snapshot.successor() else { return Some(self.clone()) };
+        let chain_id = self.chain().chain_id.to_string();
+        let mut plan = Self::new(current, &self.profile().slug, &chain_id).ok()?;
+        (plan.strategy, plan.transport) = (self.strategy, self.transport);
+        plan.pin = match self.pin {
+            None => None,
+            Some(pin) => match plan.chain().provider(&self.provider(pin.provider).id) {
+                Some((provider, _)) => Some(Pin { provider, ..pin }),
+                None if pin.failover => None,
+                None => return None,
+            },
+        };
+        Some(plan)
+    }
+
     /// Whether a channel of the chain is one still: a newer catalogue may have dropped it since the call began.
     #[must_use]
     pub fn still_has(&self, channel: ChannelKey) -> bool {

@@ -60,6 +60,12 @@ impl Catalog {
         self.replaced.get().map(Live::snapshot)
     }
 
+    /// Whether the catalogue in force is another one. One load.
+    #[must_use]
+    pub fn is_replaced(&self) -> bool {
+        self.replaced.get().is_some()
+    }
+
     /// The profiles, sorted by slug.
     #[must_use]
     pub fn profiles(&self) -> &[Profile] {

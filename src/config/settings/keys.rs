@@ -45,6 +45,8 @@ sections! {
         "circuit_breaker" => circuit_breaker: CircuitBreaker = CircuitBreaker::default(), ();
         /// Upstreams that ask for fewer requests. They are used last until the time is over.
         "upstream_rate_limit" => upstream_rate_limit: UpstreamRateLimit = UpstreamRateLimit::default(), ();
+        /// Upstreams that stopped answering, before their breakers can know. They are used last until they answer.
+        "stall" => stall: Stall = Stall::default(), ();
         /// Health probes. How often one upstream is probed is said in the profile, at `monitoring`.
         "probe" => probe: Probe = Probe::default(), ();
         /// Polling of block heights. The interval is said in the profile, at `monitoring`.
@@ -182,6 +184,17 @@ sections! {
         "default_ms" => default: Duration = ms(30_000), 1..=DAY;
         /// For how long at most, whatever the upstream says.
         "max_ms" => max: Duration = ms(600_000), 1..=DAY;
+    }
+
+    /// Upstreams that stopped answering, before their breakers can know.
+    Stall {
+        /// Requests that wait for an upstream, with nothing heard of it since the first of them, that make it count as
+        /// stalled: it is used last until it answers. 0 is never.
+        "waiting" => waiting: u32 = 5, 0..=65_535;
+        /// For how long the first of them has to wait.
+        "after_ms" => after: Duration = ms(200), 1..=HOUR;
+        /// When silence is forgotten, and the upstream gets another chance.
+        "expires_ms" => expires: Duration = ms(10_000), 1..=DAY;
     }
 
     /// Health probes.

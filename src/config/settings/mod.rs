@@ -19,7 +19,7 @@ use setting::Setting;
 
 pub use self::keys::{
     Admin, Batch, Benchmarks, BlockSync, CircuitBreaker, Cluster, Failover, Fastest, LatencyWeighted, Log,
-    Methods, Observability, Probe, Reload, Routing, Server, Settings, Subscriptions, UpstreamHttp,
+    Methods, Observability, Probe, Reload, Routing, Server, Settings, Stall, Subscriptions, UpstreamHttp,
     UpstreamRateLimit, UpstreamWebsocket, Websocket,
 };
 pub use self::maps::{CategoryThresholds, MethodTimeouts};

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::Heads;
-use crate::call::{Demotion, Filter, Subject, Verdict};
+use crate::call::{Candidate, Demotion, Filter, Subject, Verdict};
 use crate::state::heights::Heights;
 
 impl Heads for Heights {
@@ -30,7 +30,7 @@ impl Filter for Heights {
             && lag < 0
             && lag.unsigned_abs() > max
         {
-            return Verdict::exclude("lagging");
+            return Verdict::exclude(Candidate::LAGGING);
         }
         if wanted.is_some_and(|wanted| wanted > standing.optimistic_height) {
             return Verdict::Demote(Demotion::BEHIND);

@@ -45,7 +45,7 @@ use tower::{Layer, Service};
 
 pub use self::http_only::HttpOnly;
 use self::select::Selection;
-use super::{Call, Either, Failure, Filter, Reply, Stage, unplanned};
+use super::{Call, Candidate, Either, Failure, Filter, Reply, Stage, unplanned};
 
 /// Knows how far chains are.
 pub trait Heads: Send + Sync {
@@ -78,6 +78,15 @@ impl CandidateLayer {
     pub fn heads(mut self, heads: impl Heads + 'static) -> Self {
         self.heads = Some(Arc::new(heads));
         self
+    }
+
+    /// Every channel that the call's plan knows, each with what speaks against it at `now`, in configured order;
+    /// nothing without a plan. What the layer's service puts on the call's shortlist, for those who have to choose
+    /// [anew](crate::call::failover::FailoverLayer::reselect).
+    #[must_use]
+    pub fn shortlist(&self, call: &Call, now: Instant) -> Vec<Candidate> {
+        let selection = Selection::new(self.filters.clone(), self.heads.clone());
+        call.plan().map(|plan| selection.shortlist(call, plan, now)).unwrap_or_default()
     }
 }
 

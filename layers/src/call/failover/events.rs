@@ -37,23 +37,44 @@ pub(super) fn fast_fail(call: &Call, candidate: &Candidate, category: Category) 
 
 /// The breaker refused a channel that was chosen while it still admitted.
 pub(super) fn circuit_open(call: &Call, candidate: &Candidate) {
-    event!(warn, "lasso.failover.circuit_open", call, candidate, "circuit open, trying the next channel");
+    event!(
+        warn,
+        "lasso.failover.circuit_open",
+        call,
+        candidate,
+        "circuit opened since the channel was chosen"
+    );
 }
 
-/// A call begins on a channel on probation, for want of another.
+/// A call began on a channel on probation, for want of another.
 pub(super) fn degraded_mode(call: &Call, candidate: &Candidate) {
     event!(
         warn,
         "lasso.failover.degraded_mode",
         call,
         candidate,
-        "no channel in good health, trying one on probation"
+        "no channel in good health, one on probation was tried"
     );
 }
 
 /// Such a call was answered by a channel on probation.
 pub(super) fn degraded_success(call: &Call, candidate: &Candidate) {
     event!(info, "lasso.failover.degraded_success", call, candidate, "a channel on probation answered");
+}
+
+/// There is no channel to send the call to, and there would be if `count` of them were not too far behind the others.
+pub(super) fn lagging(call: &Call, count: usize) {
+    let Some(plan) = call.plan().filter(|_| count > 0) else { return };
+    tracing::warn!(
+        event = "lasso.failover.lagging",
+        request_id = call.origin.request_id.as_deref(),
+        profile = %plan.profile().slug,
+        chain = %plan.chain().key,
+        method = call.method.name(),
+        channels = count,
+        max_lag_blocks = plan.chain().settings.max_lag_blocks,
+        "no channel is left for the call because of those that are too far behind",
+    );
 }
 
 /// There is no channel to send the call to. `retry_after_ms` is 0 when nobody knows when there will be one.

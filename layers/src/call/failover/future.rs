@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::decide::{self, Next};
-use super::{FailoverPolicy, ending, events};
+use super::{FailoverPolicy, Reselect, ending, events};
 use crate::attempt::Attempt;
-use crate::call::{Body, Call, Candidates, Dispatch, Failure, Reply};
+use crate::call::{Body, Call, Candidates, Dispatch, Failure, Plan, Reply};
 use crate::catalog::{Category, Safety};
 
 /// The future of [`FailoverService`](super::FailoverService).
@@ -43,6 +43,9 @@ enum State<F> {
 struct Run {
     call: Arc<Call>,
     policy: FailoverPolicy,
+    reselect: Option<Reselect>,
+    /// The call as it was before it was planned anew, which happens once.
+    before: Option<Arc<Call>>,
     /// Declared limits are ignored from now on.
     limits_off: bool,
     /// Candidates that were put back once, by position; the ones past 63 are never put back.
@@ -51,11 +54,28 @@ struct Run {
     is_degraded: bool,
     /// What the client gets if nothing better comes.
     last: Option<Failure>,
+    /// Where `last` happened, until another attempt follows and that is told.
+    failed: Option<(Arc<Call>, usize)>,
 }
 
 impl<S: Service<Attempt>> ResponseFuture<S> {
-    pub(super) const fn new(call: Arc<Call>, service: S, policy: FailoverPolicy) -> Self {
-        let run = Run { call, policy, limits_off: false, put_back: 0, is_degraded: false, last: None };
+    pub(super) const fn new(
+        call: Arc<Call>,
+        service: S,
+        policy: FailoverPolicy,
+        reselect: Option<Reselect>,
+    ) -> Self {
+        let run = Run {
+            call,
+            policy,
+            reselect,
+            before: None,
+            limits_off: false,
+            put_back: 0,
+            is_degraded: false,
+            last: None,
+            failed: None,
+        };
         Self { service, state: State::Ready, run }
     }
 }
@@ -97,14 +117,16 @@ where
     }
 }
 
-impl Run {
-    fn candidates(&self) -> &Candidates {
-        self.call.journal().candidates().expect("the service opened the candidates")
-    }
+/// The candidates of a call that is being run.
+fn candidates_of(call: &Call) -> &Candidates {
+    call.journal().candidates().expect("the service opened the candidates")
+}
 
+impl Run {
     /// The next attempt, or the end.
     fn draw(&mut self, now: Instant) -> Result<Attempt, Failure> {
-        let candidates = self.call.journal().candidates().expect("the service opened the candidates");
+        self.follow_catalogue(now);
+        let candidates = candidates_of(&self.call);
         let dispatched = candidates.dispatched();
         if dispatched == 0 {
             self.call.journal().selection_ended(now);
@@ -112,17 +134,16 @@ impl Run {
         if dispatched >= self.policy.max_attempts {
             return Err(self.give_up());
         }
-        // Every channel that could be asked declares a limit below what the call asks for, and nothing was sent: the
-        // declarations may be wrong, so they are ignored from here on.
-        self.limits_off |= dispatched == 0 && !candidates.has_more() && candidates.has_limited();
+        // Every channel that could be asked declares a limit below what the call asks for: the declarations may be
+        // wrong, so they are ignored from here on.
+        self.limits_off |= dispatched == 0 && candidates.are_all_limited();
         let is_late = self.call.deadline.saturating_duration_since(now) < self.policy.min_attempt;
-        if is_late && self.is_more_left(candidates) {
+        if is_late && (candidates.has_more() || (self.limits_off && candidates.has_limited())) {
             return Err(ending::out_of_time(&self.call, candidates));
         }
         let Some(index) = self.next_candidate(candidates) else { return Err(self.give_up()) };
-        if dispatched == 0 && !self.is_degraded && candidates.is_degraded_at(index) {
-            self.is_degraded = true;
-            events::degraded_mode(&self.call, &candidates.all()[index]);
+        if let (Some((call, failed)), Some(failure)) = (self.failed.take(), &self.last) {
+            events::fast_fail(&call, &candidates_of(&call).all()[failed], failure.category());
         }
         let ordinal = candidates.count_dispatch();
         let deadline = self.attempt_deadline(now, ordinal, candidates);
@@ -131,30 +152,40 @@ impl Run {
         Ok(attempt)
     }
 
-    /// The next channel in line. A call that fails over passes channels by that the configuration has dropped
-    /// since; what it chose first was chosen in time.
+    /// Chooses anew if the catalogue that the call was planned by is no longer in force. Once: a configuration that
+    /// changes faster than calls are answered must not keep them from being answered.
+    fn follow_catalogue(&mut self, now: Instant) {
+        let Some(reselect) = self.reselect else { return };
+        if self.before.is_some() || !self.call.plan().is_some_and(Plan::is_superseded) {
+            return;
+        }
+        // Without the route, the candidates of the old plan are passed by one after the other.
+        if let Some(call) =
+            reselect.replan(&self.call, candidates_of(&self.call), self.policy.max_attempts, now)
+        {
+            self.before = Some(std::mem::replace(&mut self.call, call));
+            (self.limits_off, self.put_back) = (false, 0);
+        }
+    }
+
+    /// The next channel in line. Channels that the configuration has dropped since the call was planned are passed by.
     fn next_candidate(&self, candidates: &Candidates) -> Option<usize> {
         loop {
             let drawn = if self.limits_off { candidates.draw_ignoring_limits() } else { candidates.draw() };
             let index = drawn?;
             let candidate = &candidates.all()[index];
-            let is_first = candidates.dispatched() == 0;
-            if is_first || self.call.plan().is_none_or(|plan| plan.still_has(candidate.channel)) {
+            if self.call.plan().is_none_or(|plan| plan.still_has(candidate.channel)) {
                 return Some(index);
             }
             candidate.skipped(Category::ProviderError);
         }
     }
 
-    /// Whether a further channel could be drawn.
-    fn is_more_left(&self, candidates: &Candidates) -> bool {
-        candidates.has_more() || (self.limits_off && candidates.has_limited())
-    }
-
     /// A first attempt leaves time for a second one where there can be one.
     fn attempt_deadline(&self, now: Instant, ordinal: u32, candidates: &Candidates) -> Instant {
         let call = &self.call;
-        if ordinal > 0 || call.method.safety() != Safety::Replay || !self.is_more_left(candidates) {
+        let may_follow = matches!(call.method.safety(), Safety::Replay | Safety::Broadcast);
+        if ordinal > 0 || !may_follow || !candidates.has_prospect(self.limits_off) {
             return call.deadline;
         }
         let total = call.deadline - call.received;
@@ -165,23 +196,36 @@ impl Run {
     }
 
     /// An attempt gave the answer.
-    fn answered(&self, index: usize) {
-        let candidate = &self.candidates().all()[index];
+    fn answered(&mut self, index: usize) {
+        self.used(index);
+        let candidate = &candidates_of(&self.call).all()[index];
         candidate.answered();
         if self.is_degraded && candidate.tier().half_open {
             events::degraded_success(&self.call, candidate);
         }
     }
 
+    /// A channel was sent to. If it was the first of the call and on probation for want of another, that is told; not
+    /// before, because a breaker may still refuse what was drawn.
+    fn used(&mut self, index: usize) {
+        let candidates = candidates_of(&self.call);
+        if candidates.dispatched() == 1 && candidates.is_degraded_at(index) {
+            self.is_degraded = true;
+            events::degraded_mode(&self.call, &candidates.all()[index]);
+        }
+    }
+
     /// Notes what became of an attempt. `Err` is the end of the call.
     fn failed(&mut self, index: usize, failure: Failure) -> Result<(), Failure> {
-        let candidates = self.candidates();
-        let candidate = &candidates.all()[index];
         let category = failure.category();
         let sent = failure.dispatch() != Dispatch::NotSent;
-        if !sent {
-            candidates.return_dispatch();
+        if sent {
+            self.used(index);
+        } else {
+            candidates_of(&self.call).return_dispatch();
         }
+        let candidates = candidates_of(&self.call);
+        let candidate = &candidates.all()[index];
         if let Failure::Rejected(_) = failure {
             let may_wait = bit(index) & !self.put_back != 0;
             if category == Category::RateLimit && may_wait {
@@ -199,7 +243,12 @@ impl Run {
             }
             return Ok(());
         }
-        let earlier = candidates.failures_of(category);
+        let earlier = [Some(&self.call), self.before.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(|call| call.journal().candidates())
+            .map(|candidates| candidates.failures_of(category))
+            .sum();
         candidates.failed(index, category);
         if decide::drops_provider(category) {
             candidates.drop_provider(candidate.provider);
@@ -211,8 +260,7 @@ impl Run {
             Next::Stop => Err(failure),
             Next::StopIndeterminate => Err(ending::indeterminate()),
             Next::Try => {
-                events::fast_fail(&self.call, candidate, failure.category());
-                self.last = Some(failure);
+                (self.last, self.failed) = (Some(failure), Some((self.call.clone(), index)));
                 Ok(())
             }
         }
@@ -220,7 +268,7 @@ impl Run {
 
     fn give_up(&mut self) -> Failure {
         let last = self.last.take();
-        last.unwrap_or_else(|| ending::nothing_usable(&self.call, self.candidates()))
+        last.unwrap_or_else(|| ending::nothing_usable(&self.call, candidates_of(&self.call)))
     }
 }
 

@@ -7,17 +7,21 @@
 //! **Where it stands.** Innermost on the call side. The service inside takes [`Attempt`]s; there is one for all
 //! channels, because the channel is part of the attempt.
 //!
-//! **Time.** The call's deadline is never moved. The first attempt of a call that may be repeated gets only a
-//! share of it while another channel could still be tried, so that a hanging provider leaves time for a better
-//! one.
+//! **Time.** The call's deadline is never moved. The first attempt of a call that may be sent again, a signed transaction
+//! included, gets only a share of it while another channel could still be tried, so that a hanging provider leaves
+//! time for a better one. A channel on probation that is busy is no such prospect.
 //!
-//! **A new catalogue** in the middle of a call: what is under way goes on, and the call fails over only to channels
-//! that the new catalogue still has.
+//! **One instance, two names.** Where two providers of a chain are one instance, a call is sent to it once.
+//!
+//! **A new catalogue** in the middle of a call: what is under way goes on, and nothing more is sent to a channel that
+//! the new catalogue does not have. With [`FailoverLayer::reselect`] the call also chooses anew, once, so that it finds
+//! the channels that are new.
 //!
 //! **What it says.** As tracing events: `lasso.failover.fast_fail` when a failed attempt is followed by another;
 //! `lasso.failover.circuit_open` when a breaker refuses a channel that was chosen before it opened;
 //! `lasso.failover.degraded_mode` when a call begins on a channel on probation because no other is left, and
-//! `lasso.failover.degraded_success` when that goes well; `lasso.failover.exhaustion` when there is no channel at all.
+//! `lasso.failover.degraded_success` when that goes well; `lasso.failover.exhaustion` when there is no channel at all, after
+//! `lasso.failover.lagging` where lag is a reason.
 //!
 //! **Without candidates** (no `CandidateLayer` outside) there is nothing to draw from, and the call fails.
 //!
@@ -34,25 +38,28 @@ mod decide;
 mod ending;
 mod events;
 mod future;
+mod reselect;
 
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tower::{Layer, Service};
 
 pub use self::future::ResponseFuture;
-use super::{Call, Failure, Reply};
+use self::reselect::Reselect;
+use super::{Call, Candidate, Candidates, Failure, Reply};
 use crate::attempt::Attempt;
 
 /// The bounds of failing over.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FailoverPolicy {
-    /// The most channels that are sent to for one call. An attempt that provably never left this process does
-    /// not count.
+    /// The most channels that are tried for one call: the first ones in ranked order.
     pub max_attempts: u32,
-    /// The share of the total time that a first attempt may use while another channel is left, from 0 to 1.
+    /// The share of the total time that a first attempt may use while another channel can be expected to take the
+    /// call after it, from 0 to 1.
     pub first_attempt_share: f64,
     /// The least time an attempt is started with.
     pub min_attempt: Duration,
@@ -69,12 +76,42 @@ impl Default for FailoverPolicy {
 #[must_use]
 pub struct FailoverLayer {
     policy: FailoverPolicy,
+    reselect: Option<Reselect>,
 }
 
 impl FailoverLayer {
     /// With these bounds.
     pub const fn new(policy: FailoverPolicy) -> Self {
-        Self { policy }
+        Self { policy, reselect: None }
+    }
+
+    /// Says how a call chooses its channels anew when another catalogue came into force after it was planned and before
+    /// its next attempt. `choose` gets the call under its new plan and answers ranked candidates; give it what the
+    /// layers outside do:
+    ///
+    /// ```
+    /// use lasso_layers::call::failover::{FailoverLayer, FailoverPolicy};
+    /// # #[cfg(all(feature = "candidate", feature = "strategy"))]
+    /// # {
+    /// use lasso_layers::call::candidate::CandidateLayer;
+    /// use lasso_layers::call::strategy::StrategyLayer;
+    ///
+    /// let (candidates, strategies) = (CandidateLayer::new(), StrategyLayer::new());
+    /// let layer = FailoverLayer::new(FailoverPolicy::default()).reselect(move |call, now| {
+    ///     let mut shortlist = candidates.shortlist(call, now);
+    ///     strategies.order(call, &mut shortlist);
+    ///     shortlist
+    /// });
+    /// # }
+    /// ```
+    ///
+    /// It is kept for the rest of the process: the services and futures made from the layer hold a plain pointer.
+    pub fn reselect(
+        mut self,
+        choose: impl Fn(&Call, Instant) -> Vec<Candidate> + Send + Sync + 'static,
+    ) -> Self {
+        self.reselect = Some(Reselect::new(choose));
+        self
     }
 }
 
@@ -82,7 +119,7 @@ impl<S> Layer<S> for FailoverLayer {
     type Service = FailoverService<S>;
 
     fn layer(&self, inner: S) -> FailoverService<S> {
-        FailoverService { inner, policy: self.policy }
+        FailoverService { inner, policy: self.policy, reselect: self.reselect }
     }
 }
 
@@ -91,12 +128,13 @@ impl<S> Layer<S> for FailoverLayer {
 pub struct FailoverService<S> {
     inner: S,
     policy: FailoverPolicy,
+    reselect: Option<Reselect>,
 }
 
 impl<S> FailoverService<S> {
     /// Around a service of attempts.
     pub const fn new(inner: S, policy: FailoverPolicy) -> Self {
-        Self { inner, policy }
+        Self { inner, policy, reselect: None }
     }
 }
 
@@ -114,11 +152,14 @@ where
     }
 
     fn call(&mut self, mut call: Call) -> ResponseFuture<S> {
+        if let Some(shortlist) = &mut call.shortlist {
+            Candidates::bound(shortlist, self.policy.max_attempts);
+        }
         call.candidates();
         // The future takes the service that was polled ready and leaves the clone, which was not.
         let clone = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, clone);
-        ResponseFuture::new(Arc::new(call), ready, self.policy)
+        ResponseFuture::new(Arc::new(call), ready, self.policy, self.reselect)
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::identifier;
 use super::record::Record;
-use crate::call::{Body, Candidate, Candidates, Demotion, Failure, Plan, Reply};
+use crate::call::{Body, Candidate, Candidates, Demotion, Failure, Journal, Plan, Reply};
 use crate::catalog::{Category, Strategy, Transport};
 use crate::wire::{ErrorObject, RawJson};
 
@@ -17,6 +17,7 @@ use crate::wire::{ErrorObject, RawJson};
 pub(super) struct Report<'a> {
     pub(super) record: &'a Record,
     pub(super) result: &'a Result<Reply, Failure>,
+    journal: &'a Journal,
     pub(super) plan: Option<&'a Plan>,
     candidates: Option<&'a Candidates>,
     selected: Option<&'a Candidate>,
@@ -25,11 +26,13 @@ pub(super) struct Report<'a> {
 
 impl<'a> Report<'a> {
     pub(super) fn new(record: &'a Record, result: &'a Result<Reply, Failure>, now: Instant) -> Self {
-        let candidates = record.journal.candidates();
+        let journal = record.journal.latest();
+        let candidates = journal.candidates();
         Self {
             record,
             result,
-            plan: record.journal.plan(),
+            journal,
+            plan: journal.plan(),
             candidates,
             selected: candidates.and_then(Candidates::answering),
             end_to_end: now.saturating_duration_since(record.received),
@@ -111,11 +114,11 @@ impl<'a> Report<'a> {
     }
 
     pub(super) fn selection(&self) -> Option<Duration> {
-        self.candidates.map(|_| self.record.journal.selection())
+        self.candidates.map(|_| self.journal.selection())
     }
 
     pub(super) fn upstream(&self) -> Option<Duration> {
-        self.candidates.map(|_| self.record.journal.upstream())
+        self.candidates.map(|_| self.journal.upstream())
     }
 
     pub(super) fn overhead(&self) -> Duration {

@@ -143,9 +143,9 @@ where
 }
 
 impl StrategyLayer {
-    /// Usable channels first, the pinned provider's before all others; among the rest the strategy's order
-    /// within each tier.
-    fn order(&self, call: &Call, shortlist: &mut [Candidate]) {
+    /// Orders a shortlist as the layer's service does: usable channels first, the pinned provider's before all
+    /// others; among the rest the strategy's order within each tier. Without a plan nothing is moved.
+    pub fn order(&self, call: &Call, shortlist: &mut [Candidate]) {
         let Some(plan) = call.plan() else { return };
         shortlist.sort_by_key(|candidate| (candidate.excluded.is_some(), !candidate.pinned));
         let usable = shortlist.partition_point(|candidate| candidate.excluded.is_none());
@@ -154,7 +154,9 @@ impl StrategyLayer {
         let context = RankContext { call, plan, now: call.received };
         self.rankers[plan.strategy.index()].rank(&context, &mut self.entropy.rng(), ranked);
         ranked.sort_by_key(|candidate| {
-            (self.tier_order.rank(candidate.tier()), candidate.demotion.contains(Demotion::BEHIND))
+            let demotion = candidate.demotion;
+            let tier = self.tier_order.rank(candidate.tier());
+            (tier, demotion.contains(Demotion::STALLED), demotion.contains(Demotion::BEHIND))
         });
     }
 }

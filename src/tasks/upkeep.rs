@@ -62,6 +62,7 @@ impl Upkeep {
     fn forget(&self, key: ChannelKey) {
         self.runtime.breakers.forget(key);
         self.runtime.paces.clear(key);
+        self.runtime.stalls.heard(key);
         self.runtime.benchmarks.forget_probe(key);
     }
 }

@@ -77,20 +77,27 @@ impl Router {
     /// [`serve`](Self::serve) runs it by itself.
     ///
     /// It never resolves; dropping the future ends everything. Must be polled within a tokio runtime.
-    pub fn background(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub fn background(&self) -> impl Future<Output = ()> + Send + use<> {
         self.background.clone().run()
     }
 
     /// Serves until `ended` resolves and the requests in flight are answered, or cut off at the drain limit.
     /// Dropping the future ends everything at once.
-    pub async fn serve(self, listener: TcpListener, ended: impl Future<Output = ()>) {
-        let mut tasks = JoinSet::new();
-        tasks.spawn(self.background());
+    pub fn serve(
+        self,
+        listener: TcpListener,
+        ended: impl Future<Output = ()> + Send,
+    ) -> impl Future<Output = ()> + Send {
+        let background = self.background();
         let ingress = Ingress::new(self.stack).policy(self.ingress).budget(self.runtime.budget.clone());
         let api = Api { live: self.runtime.live.clone(), started: Instant::now() };
-        let cut = server::serve(listener, ingress, api, self.policy, ended).await;
-        if cut > 0 {
-            tracing::warn!(event = "lasso.drain_limit", connections = cut, "connections were cut off");
+        async move {
+            let mut tasks = JoinSet::new();
+            tasks.spawn(background);
+            let cut = server::serve(listener, ingress, api, self.policy, ended).await;
+            if cut > 0 {
+                tracing::warn!(event = "lasso.drain_limit", connections = cut, "connections were cut off");
+            }
         }
     }
 }

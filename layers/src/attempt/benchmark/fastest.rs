@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::examine::{self, Prospect};
 use super::order::{PerCandidate, arrange};
 use super::{Benchmarks, Summary, evidence};
-use crate::call::{Candidate, RankContext, Ranker};
+use crate::call::{Candidate, Facts, RankContext, Ranker};
 
 /// Which records [`Fastest`] believes, and how often it looks at channels that are not the fastest.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -150,10 +150,7 @@ impl Ranker for Fastest {
     fn rank(&self, context: &RankContext<'_>, rng: &mut fastrand::Rng, candidates: &mut [Candidate]) {
         let assessed: PerCandidate<(Standing, bool)> =
             candidates.iter().map(|candidate| self.assess(context, candidate)).collect();
-        let baseline = evidence::baseline(assessed.iter().filter_map(|(standing, _)| match standing {
-            Standing::Known(latency) => Some(*latency),
-            Standing::Unknown | Standing::Unreliable(_) => None,
-        }));
+        let baseline = baseline(&assessed);
         let ranked =
             candidates.iter().zip(assessed).enumerate().map(|(from, (candidate, (standing, is_due)))| {
                 let latency = match standing {
@@ -174,4 +171,36 @@ impl Ranker for Fastest {
         }
         arrange(candidates, order.iter().map(|ranked| ranked.from).collect());
     }
+
+    fn scores(&self, context: &RankContext<'_>, candidates: &[Candidate]) -> Vec<Facts> {
+        let assessed: PerCandidate<(Standing, bool)> =
+            candidates.iter().map(|candidate| self.assess(context, candidate)).collect();
+        let baseline = baseline(&assessed);
+        let score = |(candidate, (standing, is_due)): (&Candidate, &(Standing, bool))| {
+            let (standing, latency) = match *standing {
+                Standing::Known(latency) => ("known", Some(latency)),
+                Standing::Unknown => ("unknown", Some(baseline)),
+                Standing::Unreliable(latency) => ("unreliable", latency),
+            };
+            let summary = evidence::of(self.benchmarks, context, candidate);
+            Facts::none()
+                .with("standing", standing)
+                .with_known("latency_ms", latency)
+                .with("baseline_ms", baseline)
+                .with("calls", summary.map_or(0, |summary| summary.calls()))
+                .with_known("success_rate", summary.map(|summary| summary.trend.success_rate()))
+                .with_known("probe_ms", self.benchmarks.probe_latency(candidate.channel))
+                // A small share of calls goes to such a channel although another is faster.
+                .with("recheck_due", *is_due)
+        };
+        candidates.iter().zip(&assessed).map(score).collect()
+    }
+}
+
+/// What the channels are taken for that nothing is known about.
+fn baseline(assessed: &[(Standing, bool)]) -> Duration {
+    evidence::baseline(assessed.iter().filter_map(|(standing, _)| match standing {
+        Standing::Known(latency) => Some(*latency),
+        Standing::Unknown | Standing::Unreliable(_) => None,
+    }))
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::order::{PerCandidate, arrange};
 use super::{Benchmarks, Summary, evidence};
-use crate::call::{Candidate, RankContext, Ranker};
+use crate::call::{Candidate, Facts, RankContext, Ranker};
 
 /// How strongly [`LatencyWeighted`] prefers low latency.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,6 +65,14 @@ impl LatencyWeighted {
         Self { benchmarks, policy }
     }
 
+    fn summaries(
+        &self,
+        context: &RankContext<'_>,
+        candidates: &[Candidate],
+    ) -> PerCandidate<Option<Summary>> {
+        candidates.iter().map(|candidate| evidence::of(self.benchmarks, context, candidate)).collect()
+    }
+
     /// Nothing where no channel has a fresh latency to compare with.
     fn field(&self, summaries: &[Option<Summary>], now: Instant) -> Option<Field> {
         let measured =
@@ -108,8 +116,7 @@ impl LatencyWeighted {
 
 impl Ranker for LatencyWeighted {
     fn rank(&self, context: &RankContext<'_>, rng: &mut fastrand::Rng, candidates: &mut [Candidate]) {
-        let summaries: PerCandidate<Option<Summary>> =
-            candidates.iter().map(|candidate| evidence::of(self.benchmarks, context, candidate)).collect();
+        let summaries = self.summaries(context, candidates);
         let Some(field) = self.field(&summaries, context.now) else { return rng.shuffle(candidates) };
         let draw = |(from, summary): (usize, &Option<Summary>)| {
             let weight = self.weight(field, summary.as_ref(), context.now);
@@ -120,5 +127,20 @@ impl Ranker for LatencyWeighted {
         let mut order: PerCandidate<(f64, usize)> = summaries.iter().enumerate().map(draw).collect();
         order.sort_unstable_by(|(one, _), (other, _)| one.total_cmp(other));
         arrange(candidates, order.iter().map(|(_, from)| *from).collect());
+    }
+
+    fn scores(&self, context: &RankContext<'_>, candidates: &[Candidate]) -> Vec<Facts> {
+        let summaries = self.summaries(context, candidates);
+        let field = self.field(&summaries, context.now);
+        let score = |summary: &Option<Summary>| {
+            let weight = |field| self.weight(field, summary.as_ref(), context.now);
+            Facts::none()
+                // With nothing to compare with, all weigh the same.
+                .with("weight", field.map_or(1.0, weight))
+                .with_known("latency_ms", summary.and_then(|summary| summary.trend.latency()))
+                .with("calls", summary.map_or(0, |summary| summary.calls()))
+                .with_known("success_rate", summary.map(|summary| summary.trend.success_rate()))
+        };
+        summaries.iter().map(score).collect()
     }
 }

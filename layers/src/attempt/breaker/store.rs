@@ -12,7 +12,7 @@ use super::machine::{Cause, Effect, Event, Machine, State, Step};
 use super::permit::blames_provider;
 use super::word::Word;
 use super::{BreakerPolicy, BreakerState, LastError, Permit, Reason, Refusal, Transition};
-use crate::call::{Demotion, Failure, Filter, Subject, Verdict};
+use crate::call::{Demotion, Facts, Failure, Filter, Subject, Verdict};
 use crate::catalog::{Category, Channel, ChannelKey};
 use crate::state::{Entropy, Origin, Shared, Table};
 
@@ -217,14 +217,9 @@ impl Breakers {
     }
 }
 
-/// [`Stage::Circuit`](crate::call::Stage): an open breaker rules its channel out, a half-open one demotes it.
-impl Filter for Breakers {
-    fn check(&self, subject: &Subject<'_>) -> Verdict {
-        let machine = self.cell(subject.channel.key).word.machine();
-        if machine.state == State::Closed {
-            return Verdict::Keep;
-        }
-        let now = self.store.origin.millis(subject.now);
+impl Breakers {
+    /// What a breaker that is not closed says to selection at `now`.
+    fn verdict(&self, machine: Machine, now: u64) -> Verdict {
         match machine.remaining_at(now) {
             None if machine.is_busy_at(now, &self.store.policy) => {
                 Verdict::Demote(Demotion::HALF_OPEN.and(Demotion::BUSY))
@@ -235,6 +230,28 @@ impl Filter for Breakers {
                 retry_after: Some(Duration::from_millis(remaining)),
             },
         }
+    }
+}
+
+/// [`Stage::Circuit`](crate::call::Stage): an open breaker rules its channel out, a half-open one demotes it.
+impl Filter for Breakers {
+    fn check(&self, subject: &Subject<'_>) -> Verdict {
+        let machine = self.cell(subject.channel.key).word.machine();
+        if machine.state == State::Closed {
+            return Verdict::Keep;
+        }
+        self.verdict(machine, self.store.origin.millis(subject.now))
+    }
+
+    fn explain(&self, subject: &Subject<'_>) -> (Verdict, Facts) {
+        let status = self.status(subject.channel.key, subject.now);
+        let facts = Facts::none().with("state", status.state.as_str()).with("failures", status.failures);
+        if status.state == BreakerState::Closed {
+            return (Verdict::Keep, facts);
+        }
+        let last = status.last_error.map(|error| error.category.as_str());
+        let facts = facts.with("openings", status.openings).with_known("last_error", last);
+        (self.check(subject), facts)
     }
 }
 

@@ -8,12 +8,14 @@ use lasso_layers::call::{Call, Failure, Reply};
 use lasso_layers::catalog::Live;
 use lasso_layers::edge::ingress::{Ingress, IngressPolicy};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 use crate::config::Settings;
+use crate::history::{History, Recorder};
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy};
 use crate::tasks::{Asker, Background};
@@ -29,6 +31,7 @@ pub struct Router {
     ingress: IngressPolicy,
     policy: ServerPolicy,
     background: Background,
+    history: Option<History>,
 }
 
 impl Router {
@@ -55,8 +58,15 @@ impl Router {
             stack: stack::stack(&runtime, settings, upstream),
             ingress: policies::ingress(settings),
             policy: policies::server(settings),
+            history: None,
             runtime,
         }
+    }
+
+    /// Writes down what providers do, and shows it. A router does not by itself: it would need a folder.
+    #[must_use]
+    pub fn history(self, history: History) -> Self {
+        Self { history: Some(history), ..self }
     }
 
     /// The stores.
@@ -82,7 +92,7 @@ impl Router {
     }
 
     /// Serves until `ended` resolves and the requests in flight are answered, or cut off at the drain limit.
-    /// Dropping the future ends everything at once.
+    /// Dropping the future ends everything at once, but for a last entry into the history.
     pub fn serve(
         self,
         listener: TcpListener,
@@ -90,13 +100,29 @@ impl Router {
     ) -> impl Future<Output = ()> + Send {
         let background = self.background();
         let ingress = Ingress::new(self.stack).policy(self.ingress).budget(self.runtime.budget.clone());
-        let api = Api { live: self.runtime.live.clone(), started: Instant::now() };
+        let recorder = self
+            .history
+            .clone()
+            .map(|history| Recorder::new(history, self.runtime.live.clone(), self.runtime.benchmarks));
+        let api = Api::new(self.runtime, self.history, Instant::now());
         async move {
             let mut tasks = JoinSet::new();
             tasks.spawn(background);
+            // Not among the tasks, which end where they are: it has a last thing to write.
+            let (serving, end) = oneshot::channel::<()>();
+            let recording = recorder.map(|recorder| {
+                // The other side says nothing. It goes.
+                tokio::spawn(recorder.run(async { end.await.unwrap_or_default() }))
+            });
             let cut = server::serve(listener, ingress, api, self.policy, ended).await;
             if cut > 0 {
                 tracing::warn!(event = "lasso.drain_limit", connections = cut, "connections were cut off");
+            }
+            drop(serving);
+            if let Some(recording) = recording
+                && let Err(error) = recording.await
+            {
+                tracing::error!(%error, "the history's task panicked");
             }
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lasso_layers::attempt::Attempt;
 use lasso_layers::call::candidate::CandidateLayer;
-use lasso_layers::call::failover::{FailoverLayer, FailoverPolicy};
+use lasso_layers::call::failover::{FailoverLayer, FailoverPolicy, Failovers};
 use lasso_layers::call::strategy::StrategyLayer;
 use lasso_layers::call::{
     Batch, BatchItem, Body, Call, Demotion, Dispatch, Failure, Pin, Plan, Progress, Reply, Stage, Subject,
@@ -233,6 +233,31 @@ async fn case_1_a_server_error_moves_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn failovers_are_counted_for_a_minute_by_the_provider_that_was_left() {
+    let failovers = Failovers::new();
+    let live = abc();
+    let upstreams = Upstreams::new(&[
+        ("a:http", SERVER),
+        ("b:http", Does::Refused(Category::CircuitOpen)),
+        ("c:http", SERVER),
+    ]);
+    for _ in 0..2 {
+        let upstreams = upstreams.clone();
+        let attempts = service_fn(move |attempt| upstreams.clone().attempt(attempt));
+        let layer = FailoverLayer::default().count(failovers);
+        // Leaving A is one; B was not asked, and nobody takes over from C.
+        error(layer.layer(attempts).oneshot(listed(&live)).await);
+    }
+    let keys: Vec<_> = live.load().profiles()[0].chains()[0].providers.iter().map(|one| one.key).collect();
+    let counts =
+        |window| keys.iter().map(|key| failovers.within(*key, window, Instant::now())).collect::<Vec<_>>();
+    let minute = Duration::from_secs(60);
+    assert_eq!(counts(minute), [2, 0, 0]);
+    sleep(minute).await;
+    assert_eq!(counts(minute), [0, 0, 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn case_2_an_error_about_the_request_is_the_answer() {
     for does in
         [Does::AnswersError(-32602, Category::InvalidParams), Does::Fails(-32602, Category::InvalidParams)]
@@ -350,7 +375,18 @@ async fn case_8_a_hanging_provider_leaves_time_for_a_better_one() {
     let start = Instant::now();
     assert_eq!(result(upstreams.serve(listed(&abc())).await), "1");
     assert_eq!(start.elapsed().as_millis(), 610);
-    assert_eq!(upstreams.times(), [600, 400]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hanging_providers_leave_time_for_a_third() {
+    let upstreams = Upstreams::new(&[
+        ("a:http", Does::Hangs),
+        ("b:http", Does::Hangs),
+        ("c:http", Does::AnswersAfter(ms(100), "1")),
+    ]);
+    assert_eq!(result(upstreams.serve(listed(&abc())).await), "1");
+    // The share of all, the same share of the rest, and the rest.
+    assert_eq!(upstreams.times(), [600, 240, 160]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -402,7 +438,7 @@ async fn a_call_that_must_not_be_repeated_is_not_cut_short() {
 #[tokio::test(start_paused = true)]
 async fn a_signed_transaction_leaves_time_for_a_second_provider() {
     let upstreams = Upstreams::new(&[("a:http", Does::Hangs), ("b:http", Does::Answers("1"))]);
-    let call = listed_for(&abc(), "eth_sendRawTransaction", SECOND);
+    let call = listed_for(&chain(&["a", "b"]), "eth_sendRawTransaction", SECOND);
     assert_eq!(result(upstreams.serve(call).await), "1");
     assert_eq!(upstreams.times(), [600, 400]);
 }

@@ -130,6 +130,13 @@ impl Breakers {
         self.cell(key).last_error.store(None);
     }
 
+    /// Whether a breaker lets nothing through.
+    #[must_use]
+    pub fn is_open(&self, key: ChannelKey, now: Instant) -> bool {
+        let machine = self.cell(key).word.machine();
+        machine.state != State::Closed && machine.remaining_at(self.store.origin.millis(now)).is_some()
+    }
+
     /// What there is to see of a breaker.
     #[must_use]
     pub fn status(&self, key: ChannelKey, now: Instant) -> BreakerStatus {

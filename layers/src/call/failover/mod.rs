@@ -7,21 +7,25 @@
 //! **Where it stands.** Innermost on the call side. The service inside takes [`Attempt`]s; there is one for all
 //! channels, because the channel is part of the attempt.
 //!
-//! **Time.** The call's deadline is never moved. The first attempt of a call that may be sent again, a signed transaction
-//! included, gets only a share of it while another channel could still be tried, so that a hanging provider leaves
-//! time for a better one. A channel on probation that is busy is no such prospect.
+//! **Time.** The call's deadline is never moved. An attempt of a call that may be sent again, a signed transaction
+//! included, gets only a share of the time while another channel could still be tried, so that hanging providers leave
+//! some for a better one: the first attempt a share of all, later ones the same share of what is left. A channel on
+//! probation that is busy is no such prospect.
 //!
 //! **One instance, two names.** Where two providers of a chain are one instance, a call is sent to it once.
 //!
 //! **A new catalogue** in the middle of a call: what is under way goes on, and nothing more is sent to a channel that
 //! the new catalogue does not have. With [`FailoverLayer::reselect`] the call also chooses anew, once, so that it finds
-//! the channels that are new.
+//! the channels that are new. A call whose attempts all failed does the same under the catalogue it has: what lagged or
+//! was open when it was planned may be well by then.
 //!
 //! **What it says.** As tracing events: `lasso.failover.fast_fail` when a failed attempt is followed by another;
 //! `lasso.failover.circuit_open` when a breaker refuses a channel that was chosen before it opened;
 //! `lasso.failover.degraded_mode` when a call begins on a channel on probation because no other is left, and
 //! `lasso.failover.degraded_success` when that goes well; `lasso.failover.exhaustion` when there is no channel at all, after
 //! `lasso.failover.lagging` where lag is a reason.
+//!
+//! **What it counts**, into [`Failovers`] where it is given one: how often calls left a provider for another channel.
 //!
 //! **Without candidates** (no `CandidateLayer` outside) there is nothing to draw from, and the call fails.
 //!
@@ -39,6 +43,7 @@ mod ending;
 mod events;
 mod future;
 mod reselect;
+mod store;
 
 use std::fmt;
 use std::sync::Arc;
@@ -50,6 +55,7 @@ use tower::{Layer, Service};
 
 pub use self::future::ResponseFuture;
 use self::reselect::Reselect;
+pub use self::store::Failovers;
 use super::{Call, Candidate, Candidates, Failure, Reply};
 use crate::attempt::Attempt;
 
@@ -58,8 +64,8 @@ use crate::attempt::Attempt;
 pub struct FailoverPolicy {
     /// The most channels that are tried for one call: the first ones in ranked order.
     pub max_attempts: u32,
-    /// The share of the total time that a first attempt may use while another channel can be expected to take the
-    /// call after it, from 0 to 1.
+    /// The share of the time that an attempt may use while another channel can be expected to take the call after it,
+    /// from 0 to 1: of all the time for the first attempt, of what is left for later ones.
     pub first_attempt_share: f64,
     /// The least time an attempt is started with.
     pub min_attempt: Duration,
@@ -77,16 +83,23 @@ impl Default for FailoverPolicy {
 pub struct FailoverLayer {
     policy: FailoverPolicy,
     reselect: Option<Reselect>,
+    failovers: Option<Failovers>,
 }
 
 impl FailoverLayer {
     /// With these bounds.
     pub const fn new(policy: FailoverPolicy) -> Self {
-        Self { policy, reselect: None }
+        Self { policy, reselect: None, failovers: None }
     }
 
-    /// Says how a call chooses its channels anew when another catalogue came into force after it was planned and before
-    /// its next attempt. `choose` gets the call under its new plan and answers ranked candidates; give it what the
+    /// Counts failovers here.
+    pub const fn count(mut self, failovers: Failovers) -> Self {
+        self.failovers = Some(failovers);
+        self
+    }
+
+    /// Says how a call chooses its channels anew: when another catalogue came into force after it was planned and before
+    /// its next attempt, and when all it chose first have failed. `choose` gets the call under its new plan and answers ranked candidates; give it what the
     /// layers outside do:
     ///
     /// ```
@@ -119,7 +132,7 @@ impl<S> Layer<S> for FailoverLayer {
     type Service = FailoverService<S>;
 
     fn layer(&self, inner: S) -> FailoverService<S> {
-        FailoverService { inner, policy: self.policy, reselect: self.reselect }
+        FailoverService { inner, policy: self.policy, reselect: self.reselect, failovers: self.failovers }
     }
 }
 
@@ -129,12 +142,13 @@ pub struct FailoverService<S> {
     inner: S,
     policy: FailoverPolicy,
     reselect: Option<Reselect>,
+    failovers: Option<Failovers>,
 }
 
 impl<S> FailoverService<S> {
     /// Around a service of attempts.
     pub const fn new(inner: S, policy: FailoverPolicy) -> Self {
-        Self { inner, policy, reselect: None }
+        Self { inner, policy, reselect: None, failovers: None }
     }
 }
 
@@ -159,7 +173,7 @@ where
         // The future takes the service that was polled ready and leaves the clone, which was not.
         let clone = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, clone);
-        ResponseFuture::new(Arc::new(call), ready, self.policy, self.reselect)
+        ResponseFuture::new(Arc::new(call), ready, self.policy, self.reselect, self.failovers)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// After this long without a sample, a new one weighs about as much as all before it together.
-const MEMORY: Duration = Duration::from_secs(30);
+const MEMORY: Duration = Duration::from_secs(15);
 /// However fast samples come, a new one never weighs less than one in this many.
 const LEAST_WEIGHT: f32 = 1.0 / 64.0;
 /// A failure never weighs more than one in this many because of silence alone.
@@ -17,7 +17,7 @@ const MOST_OF_A_FAILURE: f32 = 1.0 / 16.0;
 /// hardly move it. Here each sample gets the weight of the largest of three:
 ///
 /// - one in all samples so far, so that the first few dozen count alike, as in a plain mean;
-/// - the share of memory lost since the last sample, with a time constant of half a minute, so that after a
+/// - the share of memory lost since the last sample, with a time constant of a quarter of a minute, so that after a
 ///   long silence the present counts and not the past;
 /// - one in sixty-four, so that under load the window is a number of calls and not a time.
 ///

@@ -26,6 +26,7 @@ pub mod cli;
 mod clock;
 pub mod config;
 pub mod demo;
+pub mod health;
 mod policies;
 pub mod router;
 pub mod run;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use lasso_layers::call::{Call, Failure, Reply};
 use lasso_layers::catalog::Live;
 use lasso_layers::edge::ingress::Ingress;
+use lasso_layers::state::Entropy;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -68,7 +69,8 @@ impl Router {
         tasks.spawn(sweep_limits(self.runtime.limits.clone(), SWEEP));
         let strangers = Strangers::default();
         if let Some(policy) = self.probe {
-            let prober = Prober::new(self.runtime.clone(), self.asker.clone(), policy, strangers.clone());
+            let (runtime, asker) = (self.runtime.clone(), self.asker.clone());
+            let prober = Prober::new(runtime, asker, policy, strangers.clone(), Entropy::default());
             tasks.spawn(prober.run());
         }
         if let Some(policy) = self.heads {

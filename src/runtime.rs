@@ -7,6 +7,7 @@ use lasso_layers::attempt::stall::Stalls;
 use lasso_layers::call::rate_limit::Limits;
 use lasso_layers::catalog::Live;
 use lasso_layers::edge::ingress::ByteBudget;
+use lasso_layers::state::health::HealthRows;
 use lasso_layers::state::heights::Heights;
 
 use crate::config::Settings;
@@ -28,6 +29,8 @@ pub struct Runtime {
     pub benchmarks: Benchmarks,
     /// How far every instance is.
     pub heights: Heights,
+    /// What probes and polls found; see [`provider_health`](Self::provider_health) for the whole.
+    pub health: HealthRows,
     /// Rate limits of clients.
     pub limits: Limits,
     /// Bytes of requests in flight.
@@ -46,6 +49,7 @@ impl Runtime {
             stalls: Stalls::new(policies::stall(settings)),
             benchmarks: Benchmarks::new(),
             heights: Heights::new(),
+            health: HealthRows::new(),
             limits: Limits::new(),
             budget: ByteBudget::with_min_charge(server.inflight_bytes, server.inflight_min_charge_bytes),
         }

@@ -125,7 +125,7 @@ impl Bench {
 fn act(does: Does) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send>> {
     let failure = |category, retry_after| {
         let (error, transport) = (ErrorObject::new(code::SERVER_ERROR, "no"), Transport::Http);
-        Failure::Upstream(Box::new(UpstreamFailure { error, category, retry_after, transport }))
+        Failure::Upstream(Box::new(UpstreamFailure { error, category, retry_after, transport, http: None }))
     };
     Box::pin(async move {
         match does {

@@ -42,6 +42,7 @@ fn answered(category: Category) -> Failure {
         category,
         retry_after: None,
         transport: Transport::Http,
+        http: None,
     }))
 }
 

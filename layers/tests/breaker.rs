@@ -46,6 +46,7 @@ fn answered(category: Category) -> Failure {
         category,
         retry_after: None,
         transport: Transport::Http,
+        http: None,
     }))
 }
 

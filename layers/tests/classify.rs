@@ -79,6 +79,21 @@ async fn a_revert_is_an_answer_and_keeps_its_data() {
     assert_eq!((kept, category), (error, Category::ExecutionRevert));
 }
 
+#[tokio::test]
+async fn a_failure_keeps_the_status_it_came_with() {
+    let http =
+        |failure: UpstreamFailure| failure.http.map(|http| (http.status.as_u16(), http.mentions_limit));
+    let busy = StatusFailure { text: "<h1>Too Many Requests</h1>".to_owned(), ..status(503) };
+    let failure = upstream(status_reply(busy).await);
+    assert_eq!(failure.category, Category::ServerError, "what stands in front of a node only hints");
+    assert_eq!(http(failure), Some((503, true)));
+    assert_eq!(http(upstream(status_reply(status(403)).await)), Some((403, false)));
+    let limited = with_error(500, Some(-32000), "Rate limit reached");
+    assert_eq!(http(upstream(status_reply(limited).await)), Some((500, true)));
+    let reply = ErrorObject::new(-32005, "rate limit");
+    assert_eq!(http(upstream(error_reply(reply).await)), None, "the status was 200");
+}
+
 /// Edge case 25.
 #[tokio::test]
 async fn wrong_parameters_are_an_answer_but_a_missing_block_is_not() {

@@ -99,6 +99,7 @@ impl Upstreams {
             category,
             retry_after: None,
             transport,
+            http: None,
         };
         match does {
             Does::Answers(result) => Ok(testing::reply(result)),

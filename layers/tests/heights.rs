@@ -30,7 +30,7 @@ impl Chain {
         for (provider, height) in chain.providers.iter().zip(heights) {
             let Some(height) = height else { continue };
             let instance = provider.http.as_ref().unwrap().instance;
-            let observation = Observation { height, at: Instant::now(), source: Source::Http };
+            let observation = Observation::new(height, Instant::now(), Source::Http);
             self.heights.record(chain.chain_id, instance, observation);
         }
     }
@@ -60,14 +60,14 @@ fn with_max_lag(mut spec: ChainSpec, max: u64) -> ChainSpec {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_30_two_behind_is_too_far_at_one_and_unknown_is_kept() {
+async fn routing_17_case_30_two_behind_is_too_far_at_one_and_unknown_is_kept() {
     let chain = Chain::new(with_max_lag(chain(&["a", "b", "c", "d"]), 1));
     chain.report([Some(100), Some(98), None, Some(99)]);
     assert_eq!(chain.exclusions("eth_chainId", "[]").await, [None, Some("lagging"), None, None]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_30_a_node_is_judged_by_where_it_should_be_by_now() {
+async fn routing_17_case_30_a_node_is_judged_by_where_it_should_be_by_now() {
     let mut spec = with_max_lag(chain(&["a", "b"]), 5);
     spec.block_time = Some(Duration::from_millis(250));
     let chain = Chain::new(spec);
@@ -88,7 +88,7 @@ async fn the_largest_lag_allowed_is_allowed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_31_all_may_be_too_far_behind_nodes_of_other_profiles() {
+async fn routing_17_case_31_all_may_be_too_far_behind_nodes_of_other_profiles() {
     let own = chain(&["a", "b", "c"]);
     let shared = chain(&["a", "b", "c", "x", "y"]);
     let profiles =
@@ -102,7 +102,7 @@ async fn case_31_all_may_be_too_far_behind_nodes_of_other_profiles() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_34_without_a_limit_any_lag_is_fine() {
+async fn routing_17_case_34_without_a_limit_any_lag_is_fine() {
     let chain = Chain::new(chain(&["a", "b"]));
     chain.report([Some(20_000), Some(10_000)]);
     assert_eq!(chain.exclusions("eth_chainId", "[]").await, [None, None]);
@@ -126,7 +126,7 @@ async fn a_node_without_the_requested_block_goes_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cases_28_and_29_old_state_is_measured_from_the_consensus() {
+async fn routing_17_cases_28_and_29_old_state_is_measured_from_the_consensus() {
     let mut spec = chain(&["a", "b"]);
     spec.providers[1].archival = false;
     let chain = Chain::new(spec);

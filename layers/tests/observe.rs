@@ -71,6 +71,7 @@ impl Providers {
                 category,
                 retry_after: None,
                 transport: Transport::Http,
+                http: None,
             }))),
         }
     }

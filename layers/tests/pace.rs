@@ -43,6 +43,7 @@ fn limited(retry_after: Option<Duration>) -> Failure {
         category: Category::RateLimit,
         retry_after,
         transport: Transport::Http,
+        http: None,
     }))
 }
 

@@ -96,6 +96,11 @@ pub(super) fn told(failure: &Failure) -> String {
     failure.error().message.chars().take(MAX_CHARS).collect()
 }
 
+/// What a failure says with its category, for people to read on a page.
+pub(super) fn noted(failure: &Failure) -> String {
+    format!("{}: {}", failure.category(), told(failure))
+}
+
 /// A fault of the upstream that only we can see.
 pub(super) fn fault(message: String) -> Failure {
     upstream_failure(ErrorObject::new(code::SERVER_ERROR, message))
@@ -103,7 +108,7 @@ pub(super) fn fault(message: String) -> Failure {
 
 fn upstream_failure(error: ErrorObject) -> Failure {
     let (category, transport) = (Category::ServerError, Transport::Http);
-    Failure::Upstream(Box::new(UpstreamFailure { error, category, retry_after: None, transport }))
+    Failure::Upstream(Box::new(UpstreamFailure { error, category, retry_after: None, transport, http: None }))
 }
 
 #[cfg(test)]

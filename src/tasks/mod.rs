@@ -3,6 +3,7 @@
 mod ask;
 mod flights;
 mod heads;
+mod outcome;
 mod probe;
 mod reload;
 mod strangers;

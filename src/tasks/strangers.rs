@@ -1,6 +1,6 @@
 //! Upstreams that are on another chain than their profile says.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lasso_layers::catalog::InstanceKey;
@@ -11,7 +11,7 @@ use lasso_layers::catalog::InstanceKey;
 /// configured for, and that it answers must not count as a recovery.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Strangers {
-    instances: Arc<Mutex<HashSet<InstanceKey>>>,
+    instances: Arc<Mutex<BTreeSet<InstanceKey>>>,
 }
 
 impl Strangers {
@@ -31,7 +31,7 @@ impl Strangers {
         self.lock().retain(|instance| wanted(*instance));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<InstanceKey>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<InstanceKey>> {
         // No operation on a set can be interrupted half way by a panic of ours.
         self.instances.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -148,6 +148,18 @@ pub struct UpstreamFailure {
     pub retry_after: Option<Duration>,
     /// The protocol.
     pub transport: Transport,
+    /// The HTTP response around it, if that was not one of success.
+    pub http: Option<HttpRefusal>,
+}
+
+/// What is left of an HTTP response other than success once its error is classified. Categories say what an error
+/// means to a request of a client; a health probe reads some statuses differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpRefusal {
+    /// The status.
+    pub status: StatusCode,
+    /// Whether the text that came with it speaks of a rate limit or of too many requests.
+    pub mentions_limit: bool,
 }
 
 /// Nothing is left to try.

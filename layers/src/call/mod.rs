@@ -34,8 +34,8 @@ pub use self::batch::{Batch, BatchItem};
 pub use self::candidates::{Candidate, Candidates, Demotion, Progress, Tier};
 pub use self::either::Either;
 pub use self::failure::{
-    BoxError, Dispatch, Exhausted, Failure, Rejection, Scope, StatusFailure, TransportFailure, TransportKind,
-    UpstreamFailure,
+    BoxError, Dispatch, Exhausted, Failure, HttpRefusal, Rejection, Scope, StatusFailure, TransportFailure,
+    TransportKind, UpstreamFailure,
 };
 pub use self::filter::{Filter, Hints, Stage, Subject, Verdict};
 pub use self::journal::Journal;

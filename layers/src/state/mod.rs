@@ -1,6 +1,7 @@
 //! Data structures that outlive a request and know no layer.
 
 mod entropy;
+pub mod health;
 pub mod heights;
 mod origin;
 mod recent;

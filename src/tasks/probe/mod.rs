@@ -3,25 +3,25 @@
 //! Traffic alone cannot close a breaker while other providers are healthy, because those are preferred; and it
 //! notices a dead provider only at a client's expense. Probes do both.
 
+mod log;
 mod schedule;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lasso_layers::call::Failure;
-use lasso_layers::catalog::{Category, Channel, InstanceKey};
+use lasso_layers::catalog::InstanceKey;
 use lasso_layers::state::Entropy;
+use lasso_layers::state::health::{Aspect, Report};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use self::schedule::{Change, Health, Outcome, Schedule};
-use super::ask::{Answer, Asker, fault, told};
+use self::schedule::Schedule;
+use super::ask::{Answer, Asker, fault, noted};
 use super::flights::Flights;
+use super::outcome::{self, Outcome};
 use super::strangers::Strangers;
 use super::targets::{Target, targets};
 use crate::runtime::Runtime;
-
-/// How long a provider is used last after it asked a probe for fewer requests.
-const LIMITED: Duration = Duration::from_secs(60);
 
 /// When and how upstreams are probed. How often one upstream is probed is said by the profiles.
 #[derive(Clone, Copy, Debug)]
@@ -39,17 +39,24 @@ pub(crate) struct Prober {
     asker: Asker,
     policy: ProbePolicy,
     strangers: Strangers,
+    entropy: Entropy,
     /// The catalogue that the schedules are made of; 0 before the first.
     generation: u64,
     chains: BTreeMap<u64, Schedule>,
-    targets: HashMap<InstanceKey, Target>,
+    targets: BTreeMap<InstanceKey, Target>,
 }
 
 impl Prober {
-    /// Writes what it learns into the stores of `runtime` and into `strangers`.
-    pub(crate) fn new(runtime: Runtime, asker: Asker, policy: ProbePolicy, strangers: Strangers) -> Self {
-        let (chains, targets) = (BTreeMap::new(), HashMap::new());
-        Self { runtime, asker, policy, strangers, generation: 0, chains, targets }
+    /// Writes what it learns into the stores of `runtime` and into `strangers`. Waits vary by `entropy`.
+    pub(crate) fn new(
+        runtime: Runtime,
+        asker: Asker,
+        policy: ProbePolicy,
+        strangers: Strangers,
+        entropy: Entropy,
+    ) -> Self {
+        let (chains, targets) = (BTreeMap::new(), BTreeMap::new());
+        Self { runtime, asker, policy, strangers, entropy, generation: 0, chains, targets }
     }
 
     /// Probes for as long as it is polled. A slow probe keeps nobody else waiting.
@@ -58,19 +65,22 @@ impl Prober {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut flights = Flights::new();
         loop {
-            // Both branches are cancel safe.
+            // Both branches are cancel safe. Biased, so that the same run happens again from the same seed, and answers
+            // first, so that a tick knows all that is known; each answer was asked for at a tick, so ticks get their
+            // turn.
             tokio::select! {
+                biased;
+                (instance, answer) = flights.landed() => self.settle(instance, answer, Instant::now()),
                 now = ticks.tick() => {
-                    self.follow();
+                    self.follow(&mut flights);
                     self.start_due(now, &mut flights);
                 }
-                (instance, answer) = flights.landed() => self.settle(instance, answer, Instant::now()),
             }
         }
     }
 
     /// Takes over the catalogue in force if it is a new one.
-    fn follow(&mut self) {
+    fn follow(&mut self, flights: &mut Flights<Answer>) {
         let catalog = self.runtime.live.load();
         if catalog.generation() == self.generation {
             return;
@@ -79,17 +89,23 @@ impl Prober {
         let found = targets(&catalog);
         let mut chains: BTreeMap<u64, Vec<(InstanceKey, Duration)>> = BTreeMap::new();
         for target in &found {
-            chains.entry(target.chain_id()).or_default().push((target.instance(), target.interval));
+            chains.entry(target.chain_id()).or_default().push((target.instance(), target.watch.interval));
         }
         for chain_id in chains.keys() {
-            self.chains.entry(*chain_id).or_insert_with(|| Schedule::new(Entropy::default()));
+            self.chains.entry(*chain_id).or_insert_with(|| Schedule::new(self.entropy.clone()));
         }
         self.chains.retain(|chain_id, schedule| {
             schedule.adopt(chains.get(chain_id).map_or(&[], Vec::as_slice));
             !schedule.is_empty()
         });
-        self.targets = found.into_iter().map(|target| (target.instance(), target)).collect();
-        self.strangers.keep(|instance| self.targets.contains_key(&instance));
+        let found = found.into_iter().map(|target| (target.instance(), target)).collect();
+        let before = std::mem::replace(&mut self.targets, found);
+        let stays = |instance| self.targets.contains_key(&instance);
+        flights.keep(stays);
+        self.strangers.keep(stays);
+        for instance in before.into_keys().filter(|instance| !stays(*instance)) {
+            self.runtime.health.forget(instance, Aspect::Probe);
+        }
     }
 
     fn start_due(&mut self, now: Instant, flights: &mut Flights<Answer>) {
@@ -100,36 +116,39 @@ impl Prober {
         }
     }
 
-    /// Learns from an answer. Without one the probe itself went wrong, which says nothing about the upstream.
+    /// Learns from an answer.
     fn settle(&mut self, instance: InstanceKey, answer: Option<Answer>, now: Instant) {
-        // The instance may have left meanwhile.
+        // Where an instance leaves, so do its questions.
         let Some(target) = self.targets.get(&instance) else { return };
         let channel = target.channel();
-        let verdict = answer.map(|answer| (judge(answer.outcome, channel.chain_id), answer.latency));
-        let (outcome, failure) = match verdict {
-            Some((Ok(()), latency)) => {
-                self.strangers.remove(instance);
-                self.runtime.benchmarks.probed(channel.key, latency);
-                self.runtime.breakers.probe_succeeded(channel, now);
-                (Outcome::Good, None)
-            }
-            Some((Err(wrong), _)) => {
+        let latency = answer.as_ref().map(|answer| answer.latency);
+        let (outcome, failure) = match answer.map(|answer| judge(answer.outcome, channel.chain_id)) {
+            Some(Ok(())) => (Outcome::Good, None),
+            Some(Err(wrong)) => {
                 if let Wrong::Chain(_) = wrong {
                     self.strangers.insert(instance);
                 }
                 let failure = wrong.into_failure();
-                self.runtime.breakers.probe_failed(channel, &failure, now);
-                (outcome(&failure), Some(failure))
+                (outcome::tell(&self.runtime, channel, &failure, now), Some(failure))
             }
+            // The probe went wrong, which no breaker has to hear of; it is tried again as if the upstream had failed.
             None => (Outcome::Failed, None),
         };
-        if outcome == Outcome::Limited && self.runtime.paces.remaining(channel.key, now).is_none() {
-            self.runtime.paces.limit(channel, Some(LIMITED), now);
+        if let (Outcome::Good, Some(latency)) = (outcome, latency) {
+            self.strangers.remove(instance);
+            self.runtime.benchmarks.probed(channel.key, latency);
+            self.runtime.breakers.probe_succeeded(channel, now);
         }
         let schedule = self.chains.get_mut(&channel.chain_id).expect("every target is in a schedule");
-        if let Some(change) = schedule.settle(instance, outcome, now) {
-            log(channel, change, failure.as_ref());
-        }
+        let change = schedule.settle(instance, outcome, now).expect("every target is in a schedule");
+        log::change(channel, change, failure.as_ref());
+        let report = Report {
+            status: change.to,
+            failures: change.failures,
+            latency: latency.filter(|_| outcome == Outcome::Good),
+            error: failure.as_ref().map(noted),
+        };
+        self.runtime.health.report(instance, Aspect::Probe, report, now);
     }
 }
 
@@ -156,50 +175,5 @@ fn judge(outcome: Result<u64, Failure>, expected: u64) -> Result<(), Wrong> {
             Err(Wrong::Chain(fault(format!("wrong chain: expected id {expected}, the node has {chain_id}"))))
         }
         Err(failure) => Err(Wrong::Failed(failure)),
-    }
-}
-
-fn outcome(failure: &Failure) -> Outcome {
-    match failure.category() {
-        Category::RateLimit => Outcome::Limited,
-        Category::AuthError => Outcome::Refused,
-        _ => Outcome::Failed,
-    }
-}
-
-/// Writes down what operators want to know: when an upstream is lost, and when it is back.
-fn log(channel: &Channel, change: Change, failure: Option<&Failure>) {
-    let (from, to) = (change.from.as_str(), change.to.as_str());
-    match (change.from, change.to) {
-        (_, Health::Unhealthy | Health::Misconfigured) => tracing::warn!(
-            event = "lasso.probe.unhealthy",
-            instance_id = %channel.instance_id,
-            provider_id = %channel.known_as,
-            chain_id = channel.chain_id,
-            from,
-            to,
-            failures = change.failures,
-            error_category = failure.map(|failure| failure.category().as_str()),
-            error_message = failure.map(told),
-            "upstream fails its probes",
-        ),
-        (Health::Unhealthy | Health::Misconfigured, Health::Healthy) => tracing::info!(
-            event = "lasso.probe.recovered",
-            instance_id = %channel.instance_id,
-            provider_id = %channel.known_as,
-            chain_id = channel.chain_id,
-            from,
-            to,
-            "upstream answers its probes again",
-        ),
-        _ => tracing::debug!(
-            event = "lasso.probe.changed",
-            instance_id = %channel.instance_id,
-            provider_id = %channel.known_as,
-            chain_id = channel.chain_id,
-            from,
-            to,
-            "health of an upstream changed",
-        ),
     }
 }

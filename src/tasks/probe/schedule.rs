@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use lasso_layers::catalog::InstanceKey;
 use lasso_layers::state::Entropy;
+use lasso_layers::state::health::Status;
 use tokio::time::Instant;
+
+use super::super::outcome::Outcome;
 
 /// Consecutive failures that make an instance unhealthy.
 const UNHEALTHY: u32 = 3;
@@ -40,7 +43,7 @@ struct Entry {
     /// The least time between two probes, but for the one that follows the first failure.
     floor: Duration,
     failures: u32,
-    health: Health,
+    status: Status,
     in_flight: bool,
     /// When the last probe ended; nothing before the first.
     last: Option<Instant>,
@@ -48,37 +51,11 @@ struct Entry {
     backoff: Option<Duration>,
 }
 
-/// What the last probes of an instance say about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Health {
-    /// It answers.
-    Healthy,
-    /// It failed once or twice, or asked for fewer requests.
-    Degraded,
-    /// It does not accept our credentials.
-    Misconfigured,
-    /// It failed three times in a row, or more.
-    Unhealthy,
-}
-
-/// How a probe ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The right answer.
-    Good,
-    /// The wrong answer, or none.
-    Failed,
-    /// The provider asks for fewer requests.
-    Limited,
-    /// The provider does not accept our credentials.
-    Refused,
-}
-
-/// A change of health.
+/// What is thought of an instance before and after a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Change {
-    pub(super) from: Health,
-    pub(super) to: Health,
+    pub(super) from: Status,
+    pub(super) to: Status,
     /// Consecutive failures.
     pub(super) failures: u32,
 }
@@ -123,7 +100,7 @@ impl Schedule {
         Some(entry.instance)
     }
 
-    /// Notes how a probe ended. Says if it changed what is thought of the instance.
+    /// Notes how a probe ended, and says what is thought of the instance; nothing of one that is not in the schedule.
     pub(super) fn settle(&mut self, instance: InstanceKey, outcome: Outcome, now: Instant) -> Option<Change> {
         let jitter = self.entropy.rng().f64().mul_add(2.0 * JITTER, 1.0 - JITTER);
         let entry = self.entry(instance)?;
@@ -143,14 +120,14 @@ impl Schedule {
             Outcome::Refused => Some(MISCONFIGURED.mul_f64(jitter)),
         };
         let to = match outcome {
-            Outcome::Good => Health::Healthy,
-            Outcome::Limited => Health::Degraded,
-            Outcome::Refused => Health::Misconfigured,
-            Outcome::Failed if entry.failures < UNHEALTHY => Health::Degraded,
-            Outcome::Failed => Health::Unhealthy,
+            Outcome::Good => Status::Healthy,
+            Outcome::Limited => Status::Degraded,
+            Outcome::Refused => Status::Misconfigured,
+            Outcome::Failed if entry.failures < UNHEALTHY => Status::Degraded,
+            Outcome::Failed => Status::Unhealthy,
         };
-        let from = std::mem::replace(&mut entry.health, to);
-        (from != to).then_some(Change { from, to, failures: entry.failures })
+        let from = std::mem::replace(&mut entry.status, to);
+        Some(Change { from, to, failures: entry.failures })
     }
 
     fn entry(&mut self, instance: InstanceKey) -> Option<&mut Entry> {
@@ -164,7 +141,7 @@ impl Entry {
             instance,
             floor,
             failures: 0,
-            health: Health::Healthy,
+            status: Status::Healthy,
             in_flight: false,
             last: None,
             backoff: None,
@@ -174,18 +151,6 @@ impl Entry {
     fn is_due(&self, now: Instant) -> bool {
         let wait = self.backoff.map_or(Duration::ZERO, |backoff| backoff.max(self.floor));
         !self.in_flight && self.last.is_none_or(|last| now.saturating_duration_since(last) >= wait)
-    }
-}
-
-impl Health {
-    /// The name used in logs.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Degraded => "degraded",
-            Self::Misconfigured => "misconfigured",
-            Self::Unhealthy => "unhealthy",
-        }
     }
 }
 

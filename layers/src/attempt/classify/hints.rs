@@ -1,7 +1,8 @@
-//! When an upstream wants to be asked again.
+//! When an upstream wants to be asked again, and whether it said that it was asked too often.
 
 use std::time::Duration;
 
+use super::phrases;
 use crate::wire::RawJson;
 
 /// No hint is taken to be longer: past a day it is a mistake, and time arithmetic stays far from its limits.
@@ -17,6 +18,12 @@ pub(super) fn retry_after(header: Option<Duration>, data: Option<&[u8]>, text: &
         .or_else(|| data.and_then(in_data).filter(usable))
         .or_else(|| in_text(text).filter(usable))
         .map(|hint| hint.min(LONGEST))
+}
+
+/// Whether a text of any kind, an HTML page included, speaks of a limit.
+pub(super) fn mentions_limit(text: &str) -> bool {
+    let text = phrases::folded(text);
+    ["rate limit", "too many requests"].iter().any(|phrase| phrases::contains_any_case(&text, phrase))
 }
 
 /// `retry_after_ms`, or `retry_after` in seconds, in an object.
@@ -41,7 +48,7 @@ fn digits(text: &str) -> Option<u64> {
 /// `try again in N seconds` or `N minutes`, whatever the case, with or without decimals.
 fn in_text(text: &str) -> Option<Duration> {
     const LEAD: &str = "try again in ";
-    let text = super::phrases::folded(text);
+    let text = phrases::folded(text);
     text.match_indices(LEAD).find_map(|(at, _)| amount(text[at + LEAD.len()..].trim_start()))
 }
 
@@ -136,6 +143,13 @@ mod tests {
         ] {
             assert_eq!(retry_after(None, None, text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn limits_are_mentioned_in_any_case() {
+        assert!(mentions_limit("<h1>Rate Limit exceeded</h1>"));
+        assert!(mentions_limit("503: TOO MANY REQUESTS"));
+        assert!(!mentions_limit("the rate is limited"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::{Path, classify, hints, secrets, table};
 use crate::attempt::Attempt;
-use crate::call::{ErrorReply, Failure, Reply, StatusFailure, UpstreamFailure};
+use crate::call::{ErrorReply, Failure, HttpRefusal, Reply, StatusFailure, UpstreamFailure};
 use crate::catalog::Category;
 use crate::wire::{ErrorObject, code};
 
@@ -16,6 +16,7 @@ pub(super) struct Verdict {
     error: ErrorObject,
     category: Category,
     retry_after: Option<Duration>,
+    http: Option<HttpRefusal>,
 }
 
 impl Verdict {
@@ -29,8 +30,10 @@ impl Verdict {
     /// Of an HTTP status other than success.
     pub(super) fn of_status(failure: StatusFailure, attempt: &Attempt) -> Self {
         let StatusFailure { status, retry_after, error, text } = failure;
+        let said = error.as_ref().map_or(&text, |(_, message, _)| message);
+        let http = Some(HttpRefusal { status, mentions_limit: hints::mentions_limit(said) });
         let Some((code, message, data)) = error else {
-            return Self::of_bare_status(status, retry_after, &text);
+            return Self { http, ..Self::of_bare_status(status, retry_after, &text) };
         };
         let error =
             ErrorObject { code: code.unwrap_or_else(|| default_code(status)), message: message.into(), data };
@@ -43,7 +46,7 @@ impl Verdict {
         if status == StatusCode::TOO_MANY_REQUESTS && category == Category::RateLimit {
             verdict.error.code = code::RATE_LIMITED;
         }
-        verdict
+        Self { http, ..verdict }
     }
 
     /// Without a JSON-RPC error it was not a node that answered but something in front of it.
@@ -60,7 +63,7 @@ impl Verdict {
             let category = if is_unauthorised(status) { Category::AuthError } else { Category::ServerError };
             (category, ErrorObject::new(code::UPSTREAM_SERVER, message))
         };
-        Self { error, category, retry_after }
+        Self { error, category, retry_after, http: None }
     }
 
     fn new(mut error: ErrorObject, category: Category, retry_after: Option<Duration>) -> Self {
@@ -68,18 +71,19 @@ impl Verdict {
         if error.code == table::TOO_MANY_REQUESTS {
             error.code = code::RATE_LIMITED;
         }
-        Self { error, category, retry_after }
+        Self { error, category, retry_after, http: None }
     }
 
     /// An answer stays one; of anything else a failure is made, for the layers outside to weigh.
     pub(super) fn into_outcome(self, attempt: &Attempt) -> Result<Reply, Failure> {
-        let Self { mut error, category, retry_after } = self;
+        let Self { mut error, category, retry_after, http } = self;
         secrets::hide(&mut error, &attempt.channel().endpoint);
         if category.is_answer() {
             return Ok(Reply::error(error, category));
         }
         let transport = attempt.transport();
-        Err(Failure::Upstream(Box::new(UpstreamFailure { error, category, retry_after, transport })))
+        let failure = UpstreamFailure { error, category, retry_after, transport, http };
+        Err(Failure::Upstream(Box::new(failure)))
     }
 }
 

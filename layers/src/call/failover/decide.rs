@@ -67,6 +67,7 @@ mod tests {
             category,
             retry_after: None,
             transport: Transport::Http,
+            http: None,
         }))
     }
 

@@ -38,9 +38,24 @@ pub struct Observation {
     pub at: Instant,
     /// How it was learned.
     pub source: Source,
+    /// How long the answer took, where it was one.
+    pub latency: Option<Duration>,
 }
 
 impl Observation {
+    /// A height that nobody waited for.
+    #[must_use]
+    pub const fn new(height: u64, at: Instant, source: Source) -> Self {
+        Self { height, at, source, latency: None }
+    }
+
+    /// Says how long the answer took.
+    #[must_use]
+    pub const fn with_latency(mut self, latency: Duration) -> Self {
+        self.latency = Some(latency);
+        self
+    }
+
     fn is_fresh(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.at) <= FRESH
     }
@@ -117,10 +132,17 @@ impl Heights {
         self.chains.load().get(&chain_id)?.of(instance)
     }
 
+    /// When a node last told its height by itself, over a subscription. What it answers when asked does not change
+    /// this.
+    #[must_use]
+    pub fn last_streamed(&self, chain_id: u64, instance: InstanceKey) -> Option<Instant> {
+        self.chains.load().get(&chain_id)?.last_streamed(instance)
+    }
+
     /// The last height that each node of a chain reported, however old.
     #[must_use]
     pub fn all(&self, chain_id: u64) -> Vec<(InstanceKey, Observation)> {
-        self.chains.load().get(&chain_id).map(|view| view.all().to_vec()).unwrap_or_default()
+        self.chains.load().get(&chain_id).map(|view| view.all().collect()).unwrap_or_default()
     }
 
     /// How long the chain takes for a block: measured, else as configured, else twelve seconds.
@@ -182,7 +204,7 @@ mod tests {
     const QUARTER: Option<Duration> = Some(Duration::from_millis(250));
 
     fn seen(heights: Heights, instance: u32, height: u64, at: Instant) {
-        heights.record(ARBITRUM, InstanceKey(instance), Observation { height, at, source: Source::Http });
+        heights.record(ARBITRUM, InstanceKey(instance), Observation::new(height, at, Source::Http));
     }
 
     #[test]
@@ -232,6 +254,23 @@ mod tests {
         assert_eq!(heights.consensus(ARBITRUM, now), Some(100));
         assert_eq!(heights.all(ARBITRUM).len(), 1);
         assert_eq!(heights.latest(ARBITRUM, InstanceKey(1)), None);
+    }
+
+    #[test]
+    fn an_answer_does_not_hide_when_heads_last_came_by_themselves() {
+        let (heights, instance) = (Heights::new(), InstanceKey(0));
+        let start = Instant::now();
+        let later = start + Duration::from_secs(5);
+        assert_eq!(heights.last_streamed(ARBITRUM, instance), None);
+        seen(heights, 0, 99, start);
+        assert_eq!(heights.last_streamed(ARBITRUM, instance), None);
+        heights.record(ARBITRUM, instance, Observation::new(100, start, Source::Ws));
+        let answer = Observation::new(101, later, Source::Http).with_latency(Duration::from_millis(3));
+        heights.record(ARBITRUM, instance, answer);
+        assert_eq!(heights.latest(ARBITRUM, instance), Some(answer));
+        assert_eq!(heights.last_streamed(ARBITRUM, instance), Some(start));
+        heights.forget(ARBITRUM, instance);
+        assert_eq!(heights.last_streamed(ARBITRUM, instance), None);
     }
 
     #[test]

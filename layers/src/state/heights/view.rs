@@ -6,17 +6,25 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::block_time::BlockTime;
-use super::{FRESH, Observation};
+use super::{FRESH, Observation, Source};
 use crate::catalog::InstanceKey;
 
 /// What is known about one chain. Never changes; an observation makes a new one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
-    latest: Vec<(InstanceKey, Observation)>,
+    nodes: Vec<Node>,
     pub(super) block_time: BlockTime,
     /// The consensus as it was when this view was made, which is right until one of the heights behind it
     /// is no longer fresh. Selection asks for each channel, so it is worth keeping.
     consensus: Option<Consensus>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    instance: InstanceKey,
+    latest: Observation,
+    /// When the last height came over a subscription.
+    streamed: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,30 +37,41 @@ impl View {
     /// The view after one more observation. The last one of an instance counts, even if it is lower.
     #[must_use]
     pub(super) fn with(&self, instance: InstanceKey, observation: Observation) -> Self {
-        let mut latest = self.latest.clone();
-        match latest.iter_mut().find(|(known, _)| *known == instance) {
-            Some((_, old)) => *old = observation,
-            None => latest.push((instance, observation)),
+        let mut nodes = self.nodes.clone();
+        let streamed = (observation.source == Source::Ws).then_some(observation.at);
+        match nodes.iter_mut().find(|node| node.instance == instance) {
+            Some(node) => {
+                *node = Node { latest: observation, streamed: streamed.or(node.streamed), ..*node };
+            }
+            None => nodes.push(Node { instance, latest: observation, streamed }),
         }
         let block_time = self.block_time.observe(observation.height, observation.at);
-        let mut view = Self { latest, block_time, consensus: None };
+        let mut view = Self { nodes, block_time, consensus: None };
         view.consensus = view.compute(observation.at);
         view
     }
 
     pub(super) fn without(&self, instance: InstanceKey) -> Self {
         let mut view = self.clone();
-        view.latest.retain(|(known, _)| *known != instance);
+        view.nodes.retain(|node| node.instance != instance);
         view.consensus = None;
         view
     }
 
     pub(super) fn of(&self, instance: InstanceKey) -> Option<Observation> {
-        self.latest.iter().find(|(known, _)| *known == instance).map(|(_, observation)| *observation)
+        self.node(instance).map(|node| node.latest)
     }
 
-    pub(super) fn all(&self) -> &[(InstanceKey, Observation)] {
-        &self.latest
+    pub(super) fn last_streamed(&self, instance: InstanceKey) -> Option<Instant> {
+        self.node(instance)?.streamed
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (InstanceKey, Observation)> {
+        self.nodes.iter().map(|node| (node.instance, node.latest))
+    }
+
+    fn node(&self, instance: InstanceKey) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.instance == instance)
     }
 
     pub(super) fn consensus(&self, now: Instant) -> Option<u64> {
@@ -63,7 +82,7 @@ impl View {
     /// The height that a quarter of the fresh nodes have passed: with up to three nodes the highest, with
     /// more one that a single node cannot make up.
     fn compute(&self, now: Instant) -> Option<Consensus> {
-        let fresh = self.latest.iter().map(|(_, observation)| observation).filter(|it| it.is_fresh(now));
+        let fresh = self.nodes.iter().map(|node| node.latest).filter(|it| it.is_fresh(now));
         let (mut heights, mut oldest) = (SmallVec::<[u64; 32]>::new(), now);
         for observation in fresh {
             heights.push(observation.height);
@@ -83,14 +102,13 @@ pub(super) fn credit(elapsed: Duration, block_time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Source;
     use super::*;
 
     /// A view of nodes with these heights, seen so many milliseconds before `now`.
     fn view(now: Instant, heights: &[(u64, u64)]) -> View {
         (0..).zip(heights).fold(View::default(), |view, (instance, (height, ago))| {
             let at = now - Duration::from_millis(*ago);
-            view.with(InstanceKey(instance), Observation { height: *height, at, source: Source::Http })
+            view.with(InstanceKey(instance), Observation::new(*height, at, Source::Http))
         })
     }
 
@@ -99,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn case_65_a_quarter_has_passed_the_consensus() {
+    fn routing_17_case_65_a_quarter_has_passed_the_consensus() {
         let now = later();
         let consensus = |heights: &[u64]| {
             let fresh: Vec<_> = heights.iter().map(|height| (*height, 0)).collect();
@@ -114,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn case_65_a_height_counts_for_thirty_seconds() {
+    fn routing_17_case_65_a_height_counts_for_thirty_seconds() {
         let now = later();
         assert_eq!(view(now, &[(100, 0), (108, 30_000)]).consensus(now), Some(108));
         assert_eq!(view(now, &[(100, 0), (108, 30_001)]).consensus(now), Some(100));
@@ -133,14 +151,14 @@ mod tests {
     #[test]
     fn the_last_observation_counts_even_if_lower() {
         let now = later();
-        let at = |height| Observation { height, at: now, source: Source::Ws };
+        let at = |height| Observation::new(height, now, Source::Ws);
         let view = View::default().with(InstanceKey(0), at(100)).with(InstanceKey(0), at(90));
         assert_eq!(view.consensus(now), Some(90));
         assert_eq!(view.without(InstanceKey(0)).consensus(now), None);
     }
 
     #[test]
-    fn case_66_credit_is_capped() {
+    fn routing_17_case_66_credit_is_capped() {
         let (quarter, minute) = (Duration::from_millis(250), Duration::from_secs(60));
         assert_eq!(credit(Duration::from_secs(2), quarter), 8);
         assert_eq!(credit(minute, quarter), 120);

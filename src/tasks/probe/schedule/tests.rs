@@ -42,7 +42,7 @@ fn probe(schedule: &mut Schedule, outcome: Outcome, now: Instant) -> Option<Chan
 }
 
 #[test]
-fn case_64_waits_grow_with_consecutive_failures() {
+fn routing_17_case_64_waits_grow_with_consecutive_failures() {
     let mut seen = Vec::new();
     let mut now = Instant::now();
     let mut schedule = schedule(&instances(1), ms(0));
@@ -78,28 +78,28 @@ fn limits_and_refusals_are_left_alone_for_longer() {
     let mut now = Instant::now();
     let mut schedule = schedule(&instances(1), FLOOR);
     let change = probe(&mut schedule, Outcome::Limited, now).unwrap();
-    assert_eq!((change.to, change.failures), (Health::Degraded, 0), "a limit is no failure");
+    assert_eq!((change.to, change.failures), (Status::Degraded, 0), "a limit is no failure");
     let waited = wait(&schedule, now);
     assert_eq!(waited, 30_000);
     now += ms(waited);
     let change = probe(&mut schedule, Outcome::Refused, now).unwrap();
-    assert_eq!((change.to, change.failures), (Health::Misconfigured, 1));
+    assert_eq!((change.to, change.failures), (Status::Misconfigured, 1));
     let waited = wait(&schedule, now);
     assert!((96_000..=144_000).contains(&waited), "{waited}");
 }
 
 #[test]
-fn changes_of_health_are_told_once() {
+fn routing_17_case_63_three_failures_make_an_instance_unhealthy() {
     let now = Instant::now();
     let mut schedule = schedule(&instances(1), ms(0));
     let at = |step: u64| now + Duration::from_secs(60 * step);
-    assert_eq!(probe(&mut schedule, Outcome::Good, at(0)), None);
     let change = |from, to, failures| Some(Change { from, to, failures });
-    let (healthy, degraded, unhealthy) = (Health::Healthy, Health::Degraded, Health::Unhealthy);
+    let (healthy, degraded, unhealthy) = (Status::Healthy, Status::Degraded, Status::Unhealthy);
+    assert_eq!(probe(&mut schedule, Outcome::Good, at(0)), change(healthy, healthy, 0));
     assert_eq!(probe(&mut schedule, Outcome::Failed, at(1)), change(healthy, degraded, 1));
-    assert_eq!(probe(&mut schedule, Outcome::Failed, at(2)), None);
+    assert_eq!(probe(&mut schedule, Outcome::Failed, at(2)), change(degraded, degraded, 2));
     assert_eq!(probe(&mut schedule, Outcome::Failed, at(3)), change(degraded, unhealthy, 3));
-    assert_eq!(probe(&mut schedule, Outcome::Failed, at(4)), None);
+    assert_eq!(probe(&mut schedule, Outcome::Failed, at(4)), change(unhealthy, unhealthy, 4));
     assert_eq!(probe(&mut schedule, Outcome::Good, at(5)), change(unhealthy, healthy, 0));
 }
 

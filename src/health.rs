@@ -1,0 +1,142 @@
+//! The health of a provider as pages show it: what probes and polls found, and what routing makes of it.
+//!
+//! Nothing is decided by it. A call asks breakers, limits and heights themselves.
+
+use std::time::Duration;
+
+use lasso_layers::attempt::breaker::{BreakerState, BreakerStatus};
+use lasso_layers::catalog::{Provider, Transport};
+use lasso_layers::state::health::{Availability, Rows, Status};
+use tokio::time::Instant;
+
+use crate::runtime::Runtime;
+
+/// The health of a provider at one moment. It is that of the instance behind it, which all profiles share.
+#[derive(Clone, Debug)]
+pub struct ProviderHealth {
+    /// The worst of all below.
+    pub status: Status,
+    /// What can be had of it.
+    pub availability: Availability,
+    /// What probes and polls found. Where they are off, or have not asked yet, there is nothing.
+    pub rows: Rows,
+    /// What routing makes of its channels.
+    pub routing: Routing,
+}
+
+/// What routing makes of the channels of a provider.
+#[derive(Clone, Debug)]
+pub struct Routing {
+    /// Unhealthy if every breaker is open. Degraded if one is, or on probation, or if a limit holds: calls are served,
+    /// by other channels or later than others.
+    pub status: Status,
+    /// Each channel, HTTP first.
+    pub channels: Vec<ChannelHealth>,
+}
+
+/// What routing makes of one channel.
+#[derive(Clone, Debug)]
+pub struct ChannelHealth {
+    /// The protocol.
+    pub transport: Transport,
+    /// Its breaker, with the consecutive failures and the last one.
+    pub breaker: BreakerStatus,
+    /// For how much longer it is limited.
+    pub limited: Option<Duration>,
+}
+
+impl Runtime {
+    /// The health of a provider.
+    #[must_use]
+    pub fn provider_health(&self, provider: &Provider, now: Instant) -> ProviderHealth {
+        let instance = provider.channels().next().map(|channel| channel.instance);
+        let rows = instance.map(|instance| self.health.of(instance)).unwrap_or_default();
+        let channels = provider.channels().map(|channel| ChannelHealth {
+            transport: channel.transport,
+            breaker: self.breakers.status(channel.key, now),
+            limited: self.paces.remaining(channel.key, now),
+        });
+        let routing = Routing::of(channels.collect());
+        let status = rows.status().map_or(routing.status, |status| status.max(routing.status));
+        ProviderHealth { status, availability: status.availability(), rows, routing }
+    }
+}
+
+// === impl Routing ===
+
+impl Routing {
+    fn of(channels: Vec<ChannelHealth>) -> Self {
+        let is_open = |channel: &ChannelHealth| channel.breaker.state == BreakerState::Open;
+        let is_clean = |channel: &ChannelHealth| {
+            channel.breaker.state == BreakerState::Closed && channel.limited.is_none()
+        };
+        let status = if channels.iter().all(is_clean) {
+            Status::Healthy
+        } else if channels.iter().all(is_open) {
+            Status::Unhealthy
+        } else {
+            Status::Degraded
+        };
+        Self { status, channels }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lasso_layers::catalog::{Catalog, ChainSpec, Live, ProfileSpec, ProviderSpec};
+    use lasso_layers::state::health::{Aspect, Report};
+
+    use super::*;
+    use crate::config::Settings;
+
+    fn runtime() -> Runtime {
+        let both = ProviderSpec {
+            ws_url: Some("ws://both.example".to_owned()),
+            ..ProviderSpec::http("both", "http://both.example")
+        };
+        let chain = ChainSpec::new("ethereum", 1).provider(both);
+        let live = Live::new(vec![ProfileSpec::new("default").chain(chain)]).unwrap();
+        Runtime::new(live, &Settings::default())
+    }
+
+    fn provider(catalog: &Catalog) -> &Provider {
+        &catalog.profiles()[0].chains()[0].providers[0]
+    }
+
+    fn report(status: Status) -> Report {
+        Report { status, failures: 0, latency: None, error: None }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn routing_alone_speaks_where_nobody_asked() {
+        let (runtime, now) = (runtime(), Instant::now());
+        let catalog = runtime.live.snapshot();
+        let provider = provider(&catalog);
+        let status = || runtime.provider_health(provider, now).status;
+        assert_eq!(status(), Status::Healthy);
+        runtime.paces.limit(provider.http.as_ref().unwrap(), None, now);
+        assert_eq!(status(), Status::Degraded);
+        runtime.breakers.open(provider.http.as_ref().unwrap(), now);
+        assert_eq!(status(), Status::Degraded, "the other channel still serves");
+        runtime.breakers.open(provider.ws.as_ref().unwrap(), now);
+        let health = runtime.provider_health(provider, now);
+        assert_eq!((health.status, health.availability), (Status::Unhealthy, Availability::Down));
+        let later = now + Duration::from_secs(3600);
+        assert_eq!(runtime.provider_health(provider, later).status, Status::Degraded, "on probation");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_worst_row_counts() {
+        let (runtime, now) = (runtime(), Instant::now());
+        let catalog = runtime.live.snapshot();
+        let provider = provider(&catalog);
+        let instance = provider.http.as_ref().unwrap().instance;
+        runtime.health.report(instance, Aspect::Probe, report(Status::Misconfigured), now);
+        runtime.health.report(instance, Aspect::BlockSync, report(Status::Degraded), now);
+        let health = runtime.provider_health(provider, now);
+        assert_eq!((health.status, health.availability), (Status::Misconfigured, Availability::Down));
+        assert_eq!(health.routing.status, Status::Healthy);
+        runtime.health.report(instance, Aspect::Probe, report(Status::Healthy), now);
+        assert_eq!(runtime.provider_health(provider, now).availability, Availability::Limited);
+    }
+}

@@ -11,7 +11,7 @@ use lasso_layers::attempt::benchmark::{
 use lasso_layers::call::{
     BoxError, Call, Dispatch, Failure, RankContext, Ranker, Reply, TransportKind, UpstreamFailure,
 };
-use lasso_layers::catalog::{Category, Live, MethodId, Transport};
+use lasso_layers::catalog::{Category, Chain, ChainSpec, Live, MethodId, ProviderSpec, Transport};
 use lasso_layers::testing::{attempt, call, chain, listed, live, planned, reply};
 use lasso_layers::wire::{ErrorObject, code};
 use tokio::time::{Instant, advance, timeout};
@@ -73,7 +73,7 @@ async fn exchange(
 const TOOK: Duration = Duration::from_millis(20);
 
 #[tokio::test(start_paused = true)]
-async fn case_68_each_attempt_counts_once_with_its_own_time() {
+async fn routing_17_case_68_each_attempt_counts_once_with_its_own_time() {
     let live = live(chain(&["a", "b"]));
     let benchmarks = Benchmarks::new();
     let call = listed(call_to(&live, "eth_call"));
@@ -158,14 +158,123 @@ async fn records_of_a_provider_are_listed_by_method() {
     for method in ["eth_call", "eth_getLogs", "parity_unheardOf"] {
         exchange(benchmarks, &attempt(call_to(&live, method), 0), TOOK, Ok(reply("1"))).await;
     }
-    let provider = attempt(call_to(&live, "eth_call"), 0).provider().key;
-    let listed: Vec<_> = benchmarks.of_provider(provider, Transport::Http).collect();
-    let methods: Vec<_> = listed.iter().map(|(method, _)| *method).collect();
+    let call = call_to(&live, "eth_call");
+    let chain = call.plan().unwrap().chain();
+    let listed = benchmarks.by_method(chain);
+    let methods: Vec<_> = listed.iter().map(|row| row.method).collect();
     assert_eq!(methods, [MethodId::of("eth_call"), MethodId::of("eth_getLogs"), MethodId::OTHER]);
-    assert!(listed.iter().all(|(_, summary)| summary.mean_latency() == Some(TOOK)));
-    assert_eq!(benchmarks.of_provider(provider, Transport::Ws).count(), 0);
+    assert!(listed.iter().all(|row| row.summary.mean_latency() == Some(TOOK)));
+    let provider = chain.providers[0].key;
     let recent = benchmarks.recent(Series { provider, transport: Transport::Http, method: MethodId::OTHER });
     assert!(recent.at(0.95).abs_diff(TOOK) < TOOK / 20);
+}
+
+#[test]
+fn the_leaderboard_puts_the_best_score_first() {
+    let field = Field::new();
+    field.know("a", "eth_call", 100, 0, 500);
+    field.know("b", "eth_call", 90, 0, 20);
+    field.know("b", "eth_getLogs", 0, 10, 0);
+    let board = field.benchmarks.leaderboard(&field.chain());
+    let ids: Vec<_> = board.iter().map(|row| row.id.as_str()).collect();
+    assert_eq!(ids, ["b", "a"], "who has no record is not listed");
+    let best = &board[0];
+    assert_eq!((best.provider, best.totals.calls, best.totals.successes), (1, 100, 90));
+    assert_eq!(best.totals.mean_latency, Some(TOOK));
+    assert!(best.totals.percentiles.at(0.5).abs_diff(TOOK) < TOOK / 20);
+    // 0.9 * 1000 / 1020 * log10(100)
+    assert!((best.totals.score() - 1.7647).abs() < 1e-4, "{}", best.totals.score());
+    // 1000 / 1500 * log10(100)
+    assert!((board[1].totals.score() - 1.3333).abs() < 1e-4, "{}", board[1].totals.score());
+}
+
+#[test]
+fn transports_of_a_method_are_compared() {
+    let both = |id: &str| ProviderSpec {
+        ws_url: Some(format!("ws://{id}.example")),
+        ..ProviderSpec::http(id, format!("http://{id}.example"))
+    };
+    let live = live(ChainSpec::new("ethereum", 1).provider(both("a")).provider(both("b")));
+    let benchmarks = Benchmarks::new();
+    let call = call_to(&live, "eth_call");
+    let chain = call.plan().unwrap().chain();
+    let now = Instant::now();
+    for (provider, transport, method, millis) in [
+        (0, Transport::Http, "eth_call", 10),
+        (1, Transport::Http, "eth_call", 30),
+        (1, Transport::Ws, "eth_call", 5),
+        (0, Transport::Ws, "eth_getLogs", 7),
+    ] {
+        let (provider, method) = (chain.providers[provider].key, MethodId::of(method));
+        benchmarks.success(Series { provider, transport, method }, Duration::from_millis(millis), now);
+    }
+    let rows = benchmarks.by_transport(chain);
+    let figures: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row.method.name(),
+                [&row.http, &row.ws].map(|totals| totals.mean_latency.map(|mean| mean.as_millis())),
+            )
+        })
+        .collect();
+    assert_eq!(figures, [("eth_call", [Some(20), Some(5)]), ("eth_getLogs", [None, Some(7)])]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_the_last_minute_are_counted() {
+    let field = Field::new();
+    field.know("a", "eth_call", 3, 1, 10);
+    advance(Duration::from_secs(45)).await;
+    field.know("a", "eth_getLogs", 2, 0, 10);
+    let within = |seconds, provider| {
+        let key = field.series(provider, "eth_call").provider;
+        let count = field.benchmarks.calls_within(key, Duration::from_secs(seconds), Instant::now());
+        (count.calls, count.failures)
+    };
+    assert_eq!((within(60, "a"), within(30, "a"), within(60, "b")), ((6, 1), (2, 0), (0, 0)));
+    advance(Duration::from_secs(20)).await;
+    assert_eq!(within(60, "a"), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn series_that_nobody_touches_expire() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let field = Field::new();
+    field.know("a", "eth_call", 3, 0, 10);
+    field.know("b", "eth_call", 3, 0, 10);
+    advance(DAY).await;
+    field.know("b", "eth_call", 1, 0, 10);
+    assert_eq!(field.benchmarks.expire(Instant::now(), DAY), 0, "a day is not over yet");
+    advance(Duration::from_millis(1)).await;
+    assert_eq!(field.benchmarks.expire(Instant::now(), DAY), 1);
+    assert_eq!(field.benchmarks.read(field.series("a", "eth_call")), None);
+    assert_eq!(field.benchmarks.read(field.series("b", "eth_call")).unwrap().successes, 4);
+    // It starts anew with the next outcome.
+    field.know("a", "eth_call", 1, 0, 30);
+    let summary = field.benchmarks.read(field.series("a", "eth_call")).unwrap();
+    assert_eq!((summary.successes, summary.mean_latency()), (1, Some(Duration::from_millis(30))));
+}
+
+#[test]
+fn a_record_that_expires_under_way_is_whole_or_gone() {
+    let field = Field::new();
+    let series = field.series("a", "eth_call");
+    let (origin, later) = (Instant::now(), Instant::now() + Duration::from_secs(60));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (0..20_000).for_each(|_| field.benchmarks.success(series, TOOK, origin)));
+        }
+        scope.spawn(|| {
+            for _ in 0..20_000 {
+                field.benchmarks.expire(later, Duration::ZERO);
+                if let Some(summary) = field.benchmarks.read(series).filter(|summary| summary.successes > 0) {
+                    // A latency is there before its success is counted: no mean is too low.
+                    assert!(summary.mean_latency() >= Some(TOOK), "{summary:?}");
+                }
+            }
+        });
+    });
 }
 
 #[test]
@@ -202,6 +311,10 @@ impl Field {
     fn of(providers: &[&str]) -> Self {
         let live = live(chain(providers));
         Self { live, benchmarks: Benchmarks::new(), rng: fastrand::Rng::with_seed(7) }
+    }
+
+    fn chain(&self) -> Chain {
+        call_to(&self.live, "eth_call").plan().unwrap().chain().clone()
     }
 
     fn series(&self, provider: &str, method: &str) -> Series {
@@ -252,7 +365,7 @@ impl Field {
 }
 
 #[test]
-fn case_37_the_lowest_mean_is_first_every_time() {
+fn routing_17_case_37_the_lowest_mean_is_first_every_time() {
     let mut field = Field::new();
     field.know("a", "eth_call", 3, 0, 100);
     field.know("b", "eth_call", 3, 0, 20);
@@ -263,7 +376,7 @@ fn case_37_the_lowest_mean_is_first_every_time() {
 }
 
 #[test]
-fn cases_38_and_69_an_unreliable_provider_is_last_however_fast() {
+fn routing_17_case_38_and_69_an_unreliable_provider_is_last_however_fast() {
     let mut field = Field::new();
     field.know("a", "eth_call", 10, 0, 100);
     field.know("b", "eth_call", 5, 5, 20);
@@ -272,7 +385,7 @@ fn cases_38_and_69_an_unreliable_provider_is_last_however_fast() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_39_stale_evidence_counts_as_the_baseline() {
+async fn routing_17_case_39_stale_evidence_counts_as_the_baseline() {
     let mut field = Field::new();
     field.know("b", "eth_call", 10, 0, 10);
     advance(Duration::from_secs(600)).await;
@@ -285,7 +398,7 @@ async fn case_39_stale_evidence_counts_as_the_baseline() {
 }
 
 #[test]
-fn case_40_methods_are_ranked_apart() {
+fn routing_17_case_40_methods_are_ranked_apart() {
     let mut field = Field::new();
     for (provider, call, logs) in [("a", 10, 300), ("b", 20, 200), ("c", 30, 100)] {
         field.know(provider, "eth_call", 5, 0, call);
@@ -326,7 +439,7 @@ fn unknown_channels_are_taken_for_half_a_second_where_nothing_is_known() {
 }
 
 #[test]
-fn case_41_half_the_latency_gets_eight_times_the_share() {
+fn routing_17_case_41_half_the_latency_gets_eight_times_the_share() {
     for calls in [50, 1_000] {
         let mut field = Field::of(&["a", "b"]);
         field.know("a", "eth_call", calls, 0, 50);
@@ -337,7 +450,7 @@ fn case_41_half_the_latency_gets_eight_times_the_share() {
 }
 
 #[test]
-fn case_42_a_slow_channel_is_still_explored() {
+fn routing_17_case_42_a_slow_channel_is_still_explored() {
     for (calls, expected) in [(1_000, 4.8), (50, 6.3)] {
         for slow in [500, 5_000] {
             let mut field = Field::of(&["a", "b"]);

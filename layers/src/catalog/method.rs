@@ -101,6 +101,12 @@ impl MethodId {
     /// How many methods the registry holds.
     pub const COUNT: usize = METHODS.len();
 
+    /// Every method of the registry and then [`OTHER`](Self::OTHER), by [`index`](Self::index).
+    pub fn all() -> impl Iterator<Item = Self> {
+        let known = (0..).take(Self::COUNT).map(Self);
+        known.chain([Self::OTHER])
+    }
+
     /// Finds a method by its exact name.
     #[must_use]
     pub fn of(name: &str) -> Self {

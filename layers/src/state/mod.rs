@@ -7,9 +7,13 @@ mod origin;
 mod recent;
 mod shared;
 mod table;
+mod trend;
+mod window;
 
 pub use self::entropy::Entropy;
 pub use self::origin::{Origin, millis};
 pub use self::recent::{Percentiles, RecentLatencies};
 pub use self::shared::Shared;
 pub use self::table::Table;
+pub use self::trend::{AtomicTrend, Trend};
+pub use self::window::{CallWindow, WindowCount};

@@ -65,6 +65,15 @@ impl Percentiles {
     }
 }
 
+/// All latencies together.
+impl<'a> FromIterator<&'a Self> for Percentiles {
+    fn from_iter<I: IntoIterator<Item = &'a Self>>(parts: I) -> Self {
+        let mut levels: Vec<u8> = parts.into_iter().flat_map(|part| &part.levels).copied().collect();
+        levels.sort_unstable();
+        Self { levels }
+    }
+}
+
 fn level(latency: Duration) -> u8 {
     let micros = (latency.as_secs_f64() * 1e6).clamp(SHORTEST, LONGEST);
     (1.0 + (micros / SHORTEST).ln() / (LONGEST / SHORTEST).ln() * LEVELS).round() as u8
@@ -110,6 +119,14 @@ mod tests {
     fn only_the_last_hundred_count() {
         let percentiles = of((0..100).map(|_| 5_000).chain((0..100).map(|_| 10)));
         assert!(about(percentiles.at(1.0), 10.0));
+    }
+
+    #[test]
+    fn parts_are_ranked_together() {
+        let all: Percentiles = [of([30, 10]), of([]), of([20])].iter().collect();
+        assert!(about(all.at(0.5), 20.0));
+        assert!(about(all.at(1.0), 30.0));
+        assert_eq!(all.at(0.4), all.at(0.0));
     }
 
     proptest! {

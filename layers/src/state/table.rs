@@ -35,6 +35,11 @@ impl<T: Default> Table<T> {
             .get_or_init(|| std::iter::repeat_with(T::default).take(FIRST << segment).collect());
         &cells[offset]
     }
+
+    /// Every cell that has come into being, by index.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.segments.iter().filter_map(OnceLock::get).flatten()
+    }
 }
 
 /// Segment `n` starts at index `FIRST * (2^n - 1)`.

@@ -71,9 +71,11 @@ impl Fastest {
         if !summary.is_fresh(now, self.policy.staleness) || summary.calls() < self.policy.min_calls {
             return Standing::Unknown;
         }
-        match summary.mean_latency() {
+        match summary.trend.latency() {
             None => Standing::Unreliable(Duration::MAX),
-            Some(mean) if summary.success_rate() < self.policy.min_success_rate => Standing::Unreliable(mean),
+            Some(mean) if summary.trend.success_rate() < self.policy.min_success_rate => {
+                Standing::Unreliable(mean)
+            }
             Some(mean) => Standing::Known(mean),
         }
     }

@@ -75,8 +75,8 @@ impl LatencyWeighted {
         let policy = &self.policy;
         let Some(summary) = summary else { return field.newcomer };
         let fresh = summary.is_fresh(context.now, policy.staleness);
-        let Some(mean) = summary.mean_latency().filter(|_| fresh) else { return policy.explore_floor };
-        let (calls, success_rate) = (summary.calls() as f64, summary.success_rate());
+        let Some(mean) = summary.trend.latency().filter(|_| fresh) else { return policy.explore_floor };
+        let (calls, success_rate) = (summary.calls() as f64, summary.trend.success_rate());
         let confidence = (0.6 * calls.log10() / 3.0 + 0.4 * success_rate).clamp(0.0, 1.0);
         let scale = if summary.calls() >= policy.min_calls { 1.0 } else { calls / policy.min_calls as f64 };
         let weight =
@@ -98,7 +98,7 @@ impl Ranker for LatencyWeighted {
         let summary = |candidate: &Candidate| evidence::of(self.benchmarks, context, candidate);
         let known = candidates.iter().filter_map(|candidate| {
             let summary = summary(candidate)?;
-            summary.mean_latency().filter(|_| summary.is_fresh(context.now, self.policy.staleness))
+            summary.trend.latency().filter(|_| summary.is_fresh(context.now, self.policy.staleness))
         });
         let Some(field) = self.field(known.collect()) else { return rng.shuffle(candidates) };
         candidates.sort_by_cached_key(|candidate| {

@@ -34,15 +34,19 @@
 //! # let _ = (stack, ranker);
 //! ```
 
+mod board;
 mod evidence;
 mod fastest;
 mod latency_weighted;
 mod layer;
+mod series;
 mod service;
 mod store;
 
+pub use self::board::{MethodRow, Row, Totals, TransportRow};
 pub use self::fastest::{Fastest, FastestPolicy};
 pub use self::latency_weighted::{LatencyWeighted, LatencyWeightedPolicy};
 pub use self::layer::BenchmarkLayer;
+pub use self::series::{Series, Summary};
 pub use self::service::{Benchmark, ResponseFuture};
-pub use self::store::{Benchmarks, Series, Summary};
+pub use self::store::Benchmarks;

@@ -1,25 +1,17 @@
 //! The records of all providers.
 
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use tokio::time::Instant;
 
+use super::series::Cell;
+use super::{Series, Summary};
 use crate::catalog::{ChannelKey, MethodId, ProviderKey, Transport};
-use crate::state::{Origin, Percentiles, RecentLatencies, Shared, Table};
-
-/// What is recorded apart: one method of one provider over one transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Series {
-    /// The provider, as the profile has it.
-    pub provider: ProviderKey,
-    /// The protocol.
-    pub transport: Transport,
-    /// The method; all that the registry does not know are one.
-    pub method: MethodId,
-}
+use crate::state::{CallWindow, Origin, Percentiles, Shared, Table, WindowCount};
 
 /// How providers did, by method. A handle: clones share the records.
 #[derive(Clone, Copy)]
@@ -28,33 +20,23 @@ pub struct Benchmarks {
 }
 
 struct Store {
-    providers: Table<Row>,
+    providers: Table<OnceLock<Box<Row>>>,
     /// The last latency of a probe by channel, in nanoseconds; 0 where there was none.
     probes: Table<AtomicU64>,
     origin: Origin,
 }
 
-/// The records of one provider. Those of a transport come into being with its first record.
+/// The records of one provider. They come into being with the first of each transport.
 #[derive(Default)]
 struct Row {
     http: OnceLock<Methods>,
     ws: OnceLock<Methods>,
+    window: CallWindow,
 }
 
-/// By method; a provider is asked for few of them.
-type Methods = Box<[OnceLock<Box<Cell>>]>;
-
-/// One series. Relaxed throughout: a reader that sees a sum without its count is off by one call.
-struct Cell {
-    method: MethodId,
-    successes: AtomicU64,
-    failures: AtomicU64,
-    /// The latencies of all successes together.
-    nanos: AtomicU64,
-    /// When the last outcome was recorded, in milliseconds since the origin.
-    updated: AtomicU64,
-    recent: RecentLatencies,
-}
+/// By method; a provider is asked for few of them. A record that expires is taken out whole, so that nobody ever
+/// sees one that is half cleared.
+type Methods = Box<[ArcSwapOption<Cell>]>;
 
 impl Benchmarks {
     /// Nothing recorded.
@@ -66,19 +48,12 @@ impl Benchmarks {
 
     /// Records a success and how long it took.
     pub fn success(&self, series: Series, latency: Duration, now: Instant) {
-        let cell = self.open(series);
-        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        cell.nanos.fetch_add(nanos, Ordering::Relaxed);
-        cell.successes.fetch_add(1, Ordering::Relaxed);
-        cell.recent.add(latency);
-        self.touch(cell, now);
+        self.record(series, false, now, |cell, now| cell.success(latency, now));
     }
 
     /// Records a failure. Its duration says nothing about how fast the provider is.
     pub fn failure(&self, series: Series, now: Instant) {
-        let cell = self.open(series);
-        cell.failures.fetch_add(1, Ordering::Relaxed);
-        self.touch(cell, now);
+        self.record(series, true, now, Cell::failure);
     }
 
     /// Notes how long a probe of a channel took: a hint for as long as nothing better is known.
@@ -99,51 +74,72 @@ impl Benchmarks {
     /// The record of a series, once it has one.
     #[must_use]
     pub fn read(&self, series: Series) -> Option<Summary> {
-        let cell = self.methods(series.provider, series.transport)?[series.method.index()].get()?;
-        Some(self.summary(cell))
+        let cell = self.slot(series)?.load();
+        cell.as_ref().map(|cell| cell.summary(self.store.origin))
     }
 
     /// The latencies of the last successes of a series.
     #[must_use]
     pub fn recent(&self, series: Series) -> Percentiles {
-        let methods = self.methods(series.provider, series.transport);
-        let cell = methods.and_then(|methods| methods[series.method.index()].get());
-        cell.map(|cell| cell.recent.snapshot()).unwrap_or_default()
+        let cell = self.slot(series).and_then(ArcSwapOption::load_full);
+        cell.map(|cell| cell.recent().snapshot()).unwrap_or_default()
     }
 
-    /// Every method that a provider has a record for over a transport.
-    pub fn of_provider(
+    /// The calls of a provider in the last `window`, in whole seconds and at most 64 of them, over all its
+    /// methods and transports.
+    #[must_use]
+    pub fn calls_within(&self, provider: ProviderKey, window: Duration, now: Instant) -> WindowCount {
+        let row = self.store.providers.cell(provider.index()).get();
+        row.map(|row| row.window.last(window.as_secs(), self.store.origin.millis(now) / 1_000))
+            .unwrap_or_default()
+    }
+
+    /// Drops every series without an outcome for longer than `retention`, and returns how many there were.
+    ///
+    /// An outcome that is recorded in the same instant may be lost with the series it belongs to.
+    pub fn expire(&self, now: Instant, retention: Duration) -> usize {
+        let now = self.store.origin.millis(now);
+        let rows = self.store.providers.iter().filter_map(OnceLock::get);
+        let transports = rows.flat_map(|row| [row.http.get(), row.ws.get()]).flatten();
+        transports.flatten().filter(|slot| drop_idle(slot, now, retention)).count()
+    }
+
+    /// What is recorded of one provider, HTTP before WebSocket and by method.
+    pub(super) fn records(
         &self,
         provider: ProviderKey,
-        transport: Transport,
-    ) -> impl Iterator<Item = (MethodId, Summary)> {
-        let cells = self.methods(provider, transport).into_iter().flatten().filter_map(OnceLock::get);
-        cells.map(|cell| (cell.method, self.summary(cell)))
+    ) -> impl Iterator<Item = (Series, Summary, Percentiles)> {
+        let row = self.store.providers.cell(provider.index()).get();
+        let transports = [Transport::Http, Transport::Ws].into_iter();
+        let methods =
+            transports.filter_map(move |transport| Some((transport, row?.methods(transport).get()?)));
+        methods.flat_map(move |(transport, methods)| {
+            MethodId::all().zip(methods).filter_map(move |(method, slot)| {
+                let cell = slot.load_full()?;
+                let series = Series { provider, transport, method };
+                Some((series, cell.summary(self.store.origin), cell.recent().snapshot()))
+            })
+        })
     }
 
-    fn summary(&self, cell: &Cell) -> Summary {
-        Summary {
-            successes: cell.successes.load(Ordering::Relaxed),
-            failures: cell.failures.load(Ordering::Relaxed),
-            total_latency: Duration::from_nanos(cell.nanos.load(Ordering::Relaxed)),
-            updated: self.store.origin.instant(cell.updated.load(Ordering::Relaxed)),
+    fn record(&self, series: Series, failed: bool, now: Instant, outcome: impl FnOnce(&Cell, u64)) {
+        let now = self.store.origin.millis(now);
+        let row = self.store.providers.cell(series.provider.index()).get_or_init(Box::default);
+        row.window.add(now / 1_000, failed);
+        let slots = row.methods(series.transport).get_or_init(no_methods);
+        let slot = &slots[series.method.index()];
+        let mut cell = slot.load();
+        while cell.is_none() {
+            // Whoever comes second finds the first one's.
+            slot.compare_and_swap(&None::<Arc<Cell>>, Some(Arc::new(Cell::new(now))));
+            cell = slot.load();
         }
+        outcome(cell.as_ref().expect("there is one now"), now);
     }
 
-    fn touch(&self, cell: &Cell, now: Instant) {
-        cell.updated.fetch_max(self.store.origin.millis(now), Ordering::Relaxed);
-    }
-
-    fn open(&self, series: Series) -> &Cell {
-        let row = self.store.providers.cell(series.provider.index());
-        let methods = row
-            .transport(series.transport)
-            .get_or_init(|| std::iter::repeat_with(OnceLock::new).take(MethodId::COUNT + 1).collect());
-        methods[series.method.index()].get_or_init(|| Box::new(Cell::new(series.method)))
-    }
-
-    fn methods(&self, provider: ProviderKey, transport: Transport) -> Option<&Methods> {
-        self.store.providers.cell(provider.index()).transport(transport).get()
+    fn slot(&self, series: Series) -> Option<&ArcSwapOption<Cell>> {
+        let row = self.store.providers.cell(series.provider.index()).get()?;
+        Some(&row.methods(series.transport).get()?[series.method.index()])
     }
 }
 
@@ -160,7 +156,7 @@ impl fmt::Debug for Benchmarks {
 }
 
 impl Row {
-    const fn transport(&self, transport: Transport) -> &OnceLock<Methods> {
+    const fn methods(&self, transport: Transport) -> &OnceLock<Methods> {
         match transport {
             Transport::Http => &self.http,
             Transport::Ws => &self.ws,
@@ -168,99 +164,16 @@ impl Row {
     }
 }
 
-impl Cell {
-    fn new(method: MethodId) -> Self {
-        Self {
-            method,
-            successes: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-            nanos: AtomicU64::new(0),
-            updated: AtomicU64::new(0),
-            recent: RecentLatencies::default(),
-        }
-    }
+fn no_methods() -> Methods {
+    MethodId::all().map(|_| ArcSwapOption::empty()).collect()
 }
 
-/// How a provider did with a method so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// How many attempts succeeded.
-    pub successes: u64,
-    /// How many failed.
-    pub failures: u64,
-    /// The latencies of the successes together.
-    pub total_latency: Duration,
-    /// When the last outcome was recorded.
-    pub updated: Instant,
-}
-
-impl Summary {
-    /// How many attempts there were.
-    #[must_use]
-    pub const fn calls(&self) -> u64 {
-        self.successes + self.failures
+/// Empties a slot whose record is idle. Exactly the record that was looked at goes, not one that has taken its place.
+fn drop_idle(slot: &ArcSwapOption<Cell>, now: u64, retention: Duration) -> bool {
+    let cell = slot.load();
+    if !cell.as_ref().is_some_and(|cell| cell.is_idle(now, retention)) {
+        return false;
     }
-
-    /// The share of attempts that succeeded, from 0 to 1.
-    #[must_use]
-    pub fn success_rate(&self) -> f64 {
-        match self.calls() {
-            0 => 0.0,
-            calls => self.successes as f64 / calls as f64,
-        }
-    }
-
-    /// The mean latency of the successes; nothing if there were none, so that a provider that only fails
-    /// does not look fast.
-    #[must_use]
-    pub fn mean_latency(&self) -> Option<Duration> {
-        let nanos = u64::try_from(self.total_latency.as_nanos()).unwrap_or(u64::MAX);
-        nanos.checked_div(self.successes).map(Duration::from_nanos)
-    }
-
-    /// How good the provider is, for a leaderboard: reliable, fast and much used are better. Zero without a
-    /// success.
-    #[must_use]
-    pub fn score(&self) -> f64 {
-        let Some(mean) = self.mean_latency() else { return 0.0 };
-        let speed = 1000.0 / (1000.0 + mean.as_secs_f64() * 1000.0);
-        self.success_rate() * speed * (self.calls().max(1) as f64).log10()
-    }
-
-    /// Whether the last outcome is at most this old.
-    #[must_use]
-    pub fn is_fresh(&self, now: Instant, staleness: Duration) -> bool {
-        now.saturating_duration_since(self.updated) <= staleness
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn summary(successes: u64, failures: u64, mean: u64) -> Summary {
-        let total_latency = Duration::from_millis(mean * successes);
-        Summary { successes, failures, total_latency, updated: Instant::now() }
-    }
-
-    #[test]
-    fn a_series_takes_less_than_two_hundred_bytes() {
-        assert!(size_of::<Cell>() <= 200);
-    }
-
-    #[test]
-    fn case_69_without_a_success_there_is_no_mean_and_no_score() {
-        assert_eq!(summary(0, 5, 0).mean_latency(), None);
-        assert!(summary(0, 5, 0).score().abs() < f64::EPSILON);
-    }
-
-    #[test]
-    fn scores_follow_the_formula() {
-        for (successes, failures, mean, expected) in
-            [(1, 0, 10, 0.0), (1000, 0, 0, 3.0), (500, 500, 1000, 0.75)]
-        {
-            let score = summary(successes, failures, mean).score();
-            assert!((score - expected).abs() < 1e-9, "{score} is not {expected}");
-        }
-    }
+    let found = slot.compare_and_swap(&*cell, None);
+    found.as_ref().zip(cell.as_ref()).is_some_and(|(found, idle)| Arc::ptr_eq(found, idle))
 }

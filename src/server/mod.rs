@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `POST /rpc/…` | the stack, through [`Ingress`] |
 //! | `GET /api/health`, `GET /api/chains` | [`Api`] |
+//! | `GET /api/explain` | the stack, by a dry run |
 //! | `GET /` | a redirect to the dashboard |
 //! | `OPTIONS`, anything else | [`Ingress`]: 204, 404 |
 //!

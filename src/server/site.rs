@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,8 +18,8 @@ use lasso_layers::edge::ingress::{
 };
 use tower::Service;
 
-use super::Api;
 use super::heads::Heads;
+use super::{Api, api};
 
 /// Everything that is served.
 #[derive(Clone)]
@@ -40,12 +41,11 @@ impl<S: Clone> Site<S> {
 impl<S> Site<S> {
     /// What is answered here and not by the ingress.
     fn page<B>(&self, request: &Request<B>) -> Option<Response<ResponseBody>> {
-        let is_head = request.method() == Method::HEAD;
-        if !is_head && request.method() != Method::GET {
+        if !asks_for_page(request) {
             return None;
         }
         let id = || RequestId::of(request.headers());
-        let mut response = match request.uri().path() {
+        let response = match request.uri().path() {
             "/" => {
                 let mut response = empty_response(StatusCode::FOUND, &id());
                 response.headers_mut().insert(LOCATION, HeaderValue::from_static("/dashboard"));
@@ -55,13 +55,43 @@ impl<S> Site<S> {
             "/api/chains" => json_response(StatusCode::OK, &id(), self.api.chains()),
             _ => return None,
         };
-        if is_head {
-            let length = response.body().size_hint().lower();
-            *response.body_mut() = ResponseBody::empty();
-            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
-        }
-        Some(response)
+        Some(as_asked(request.method(), response))
     }
+
+    /// The page that has to go through the stack.
+    fn explanation<B>(&self, request: &Request<B>) -> Option<Explaining>
+    where
+        S: Service<Call, Response = Reply> + Clone + Send + 'static,
+        S::Error: Into<Failure> + Send,
+        S::Future: Send,
+    {
+        if !asks_for_page(request) || request.uri().path() != "/api/explain" {
+            return None;
+        }
+        let (id, method) = (RequestId::of(request.headers()), request.method().clone());
+        let page = api::explain(self.ingress.stack().clone(), api::call_of(request.uri(), request.headers()));
+        Some(Box::pin(async move {
+            let (status, page) = page.await;
+            Ok(as_asked(&method, json_response(status, &id, page)))
+        }))
+    }
+}
+
+/// The response with an explanation, once it is there.
+type Explaining = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Infallible>> + Send>>;
+
+fn asks_for_page<B>(request: &Request<B>) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
+/// The response without its body if that was not asked for.
+fn as_asked(method: &Method, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+    if method == Method::HEAD {
+        let length = response.body().size_hint().lower();
+        *response.body_mut() = ResponseBody::empty();
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response
 }
 
 /// The site as one connection sees it.
@@ -87,7 +117,8 @@ where
 {
     type Response = Response<ResponseBody>;
     type Error = Infallible;
-    type Future = Either<Ready<Result<Response<ResponseBody>, Infallible>>, ResponseFuture>;
+    type Future =
+        Either<Ready<Result<Response<ResponseBody>, Infallible>>, Either<Explaining, ResponseFuture>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let ordinal = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
@@ -95,9 +126,12 @@ where
             // hyper took the length out; the ingress is to see that there was one.
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        match self.site.page(&request) {
-            Some(response) => Either::Left(ready(Ok(response))),
-            None => Either::Right(self.site.ingress.handle(request)),
+        if let Some(response) = self.site.page(&request) {
+            return Either::Left(ready(Ok(response)));
         }
+        Either::Right(match self.site.explanation(&request) {
+            Some(explaining) => Either::Left(explaining),
+            None => Either::Right(self.site.ingress.handle(request)),
+        })
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::Reasons;
 use crate::catalog::{Category, ChannelKey, InstanceKey, Transport};
 
 /// One channel of one provider, considered for one call.
@@ -27,6 +28,8 @@ pub struct Candidate {
     pub retry_after: Option<Duration>,
     /// A declared limit that the call's parameters exceed. Dropped in a second pass if every channel has one.
     pub limit: Option<&'static str>,
+    /// Everything that was said about the channel, where somebody wants to know.
+    pub reasons: Option<Box<Reasons>>,
     state: AtomicU32,
     upstream_nanos: AtomicU64,
 }
@@ -50,8 +53,20 @@ impl Candidate {
             excluded: None,
             retry_after: None,
             limit: None,
+            reasons: None,
             state: AtomicU32::new(FRESH),
             upstream_nanos: AtomicU64::new(0),
+        }
+    }
+
+    /// As it was before anything was drawn, and without reasons.
+    fn fresh(&self) -> Self {
+        Self {
+            pinned: self.pinned,
+            demotion: self.demotion,
+            excluded: self.excluded,
+            limit: self.limit,
+            ..Self::new(self.provider, self.channel, self.instance, self.transport)
         }
     }
 
@@ -116,6 +131,7 @@ impl Clone for Candidate {
         Self {
             state: AtomicU32::new(self.state.load(Ordering::Relaxed)),
             upstream_nanos: AtomicU64::new(self.upstream_nanos.load(Ordering::Relaxed)),
+            reasons: self.reasons.clone(),
             ..*self
         }
     }
@@ -181,6 +197,12 @@ impl Demotion {
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
+
+    /// The names of what this is made of.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = [(Self::HALF_OPEN, "half_open"), (Self::LIMITED, "limited"), (Self::BEHIND, "behind")];
+        all.into_iter().filter(move |(part, _)| self.contains(*part)).map(|(_, name)| name)
+    }
 }
 
 /// The health group of a channel: order between groups beats the strategy's order within them.
@@ -237,6 +259,16 @@ impl Candidates {
     #[must_use]
     pub fn all(&self) -> &[Candidate] {
         &self.list
+    }
+
+    /// The positions of the channels in the order in which a call would draw them that fails everywhere and is not
+    /// disturbed, whatever was drawn so far. Channels over a declared limit are among them only where all are.
+    #[must_use]
+    pub fn planned(&self) -> Vec<usize> {
+        let fresh = Self::new(self.list.iter().map(Candidate::fresh).collect());
+        let ignores_limits = !fresh.has_more();
+        let draw = || if ignores_limits { fresh.draw_ignoring_limits() } else { fresh.draw() };
+        std::iter::from_fn(draw).collect()
     }
 
     /// Draws the next channel of the first pass: the first one that is neither excluded, nor over a declared
@@ -413,6 +445,27 @@ mod tests {
         assert!(candidates.has_limited());
         assert_eq!(candidates.draw_ignoring_limits(), Some(0));
         assert_eq!(candidates.draw_ignoring_limits(), None);
+    }
+
+    #[test]
+    fn the_planned_order_is_the_one_of_drawing_and_survives_it() {
+        let mut candidates = list(&[Demotion::NONE, Demotion::LIMITED, Demotion::HALF_OPEN]);
+        candidates.list[0].limit = Some("param_limit");
+        assert_eq!(candidates.planned(), [1, 2]);
+        assert_eq!(drain(&candidates), [1, 2]);
+        assert_eq!(candidates.planned(), [1, 2]);
+        for at in [1, 2] {
+            candidates.list[at].excluded = Some("circuit_open");
+        }
+        assert_eq!(candidates.planned(), [0], "there is nothing else");
+    }
+
+    #[test]
+    fn demotions_have_names() {
+        let names = |demotion: Demotion| demotion.names().collect::<Vec<_>>();
+        assert_eq!(names(Demotion::NONE), [""; 0]);
+        assert_eq!(names(Demotion::BEHIND.and(Demotion::HALF_OPEN)), ["half_open", "behind"]);
+        assert_eq!(names(Demotion::LIMITED), ["limited"]);
     }
 
     #[test]

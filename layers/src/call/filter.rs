@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Call, Demotion, Plan};
+use super::{Call, Demotion, Facts, Plan};
 use crate::catalog::{Channel, Provider};
 
 /// A say in which channels a call may be sent to.
@@ -14,6 +14,11 @@ use crate::catalog::{Channel, Provider};
 pub trait Filter: Send + Sync {
     /// Judges one channel for one call.
     fn check(&self, subject: &Subject<'_>) -> Verdict;
+
+    /// Judges as [`check`](Self::check) does, and says what by. Asked instead of it where somebody wants to know.
+    fn explain(&self, subject: &Subject<'_>) -> (Verdict, Facts) {
+        (self.check(subject), Facts::none())
+    }
 }
 
 impl<F: Fn(&Subject<'_>) -> Verdict + Send + Sync> Filter for F {
@@ -71,8 +76,10 @@ impl Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Stage {
-    /// The provider has an address for the transport.
+    /// The client did not ask for the other transport.
     Transport,
+    /// The client did not name another provider.
+    Pin,
     /// The upstream socket is up.
     Liveness,
     /// The breaker lets calls through.
@@ -91,6 +98,26 @@ pub enum Stage {
     Method,
     /// The parameters are within the provider's limits.
     Limits,
+}
+
+impl Stage {
+    /// A short name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transport => "transport",
+            Self::Pin => "pin",
+            Self::Liveness => "liveness",
+            Self::Circuit => "circuit",
+            Self::RateLimit => "rate_limit",
+            Self::Lag => "lag",
+            Self::Archival => "archival",
+            Self::Exclusion => "exclusion",
+            Self::Custom => "custom",
+            Self::Method => "method",
+            Self::Limits => "limits",
+        }
+    }
 }
 
 /// What a call's parameters ask of a provider. Read from the bytes only for the methods that have hints.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Candidates, Plan};
+use super::{Candidates, Plan, Premises};
 
 /// The shared record of one call: its plan, its candidates with what became of each, and durations.
 ///
@@ -17,12 +17,22 @@ use super::{Candidates, Plan};
 pub struct Journal {
     plan: OnceLock<Plan>,
     candidates: OnceLock<Candidates>,
+    premises: OnceLock<Premises>,
     selection_start: OnceLock<Instant>,
     selection_nanos: AtomicU64,
     upstream_nanos: AtomicU64,
-    meta: OnceLock<Bytes>,
+    meta: OnceLock<Metadata>,
     /// Where the record goes on after the call was planned anew.
     successor: OnceLock<Arc<Self>>,
+}
+
+/// The routing metadata of one call: two JSON objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Everything there is to say.
+    pub full: Bytes,
+    /// Without what was said about each candidate, for where there is little room.
+    pub brief: Bytes,
 }
 
 impl Journal {
@@ -49,15 +59,27 @@ impl Journal {
         self.candidates.get()
     }
 
-    /// Writes the routing metadata down that the client asked for: a JSON object. The first one stands.
-    pub fn set_meta(&self, meta: Bytes) {
+    /// Writes down what the channels were selected by, where somebody wants to know. The first selection stands.
+    pub fn set_premises(&self, premises: Premises) {
+        // A later selection of the same call is for the same parameters.
+        let _ = self.premises.set(premises);
+    }
+
+    /// What the channels were selected by, if it was written down.
+    #[must_use]
+    pub fn premises(&self) -> Option<&Premises> {
+        self.premises.get()
+    }
+
+    /// Writes the routing metadata down that the client asked for. The first one stands.
+    pub fn set_meta(&self, meta: Metadata) {
         // Only the outermost layer reports on a call, and a call ends once.
         let _ = self.meta.set(meta);
     }
 
     /// What the client is told about the routing, once the call was routed and if the client asked.
     #[must_use]
-    pub fn meta(&self) -> Option<&Bytes> {
+    pub fn meta(&self) -> Option<&Metadata> {
         self.meta.get()
     }
 

@@ -16,11 +16,13 @@ pub mod strategy;
 mod batch;
 mod candidates;
 mod either;
+mod facts;
 mod failure;
 mod filter;
 mod journal;
 mod plan;
 mod ranker;
+mod reasons;
 mod reply;
 mod route;
 
@@ -33,14 +35,16 @@ use tokio::time::Instant;
 pub use self::batch::{Batch, BatchItem};
 pub use self::candidates::{Candidate, Candidates, Demotion, Progress, Tier};
 pub use self::either::Either;
+pub use self::facts::{Fact, Facts};
 pub use self::failure::{
     BoxError, Dispatch, Exhausted, Failure, HttpRefusal, Rejection, Scope, StatusFailure, TransportFailure,
     TransportKind, UpstreamFailure,
 };
 pub use self::filter::{Filter, Hints, Stage, Subject, Verdict};
-pub use self::journal::Journal;
-pub use self::plan::{Pin, Plan, Unknown};
+pub use self::journal::{Journal, Metadata};
+pub use self::plan::{Pin, Plan, StrategySource, Unknown};
 pub use self::ranker::{RankContext, Ranker};
+pub use self::reasons::{Finding, Opinion, Premises, Reasons};
 pub use self::reply::{Body, ErrorReply, Reply, StreamBody};
 pub use self::route::{ClientId, MetaMode, Origin, Route};
 
@@ -71,6 +75,9 @@ pub struct Call {
     /// Choose and stop: nothing is sent upstream. The outcome is an empty result, and the journal holds the
     /// candidates. Used to explain a decision and to choose the provider of a batch.
     pub dry_run: bool,
+    /// Explain: every stage is asked about every channel, and what each says is kept with the candidates.
+    /// With [`dry_run`](Self::dry_run) the call is still answered or refused where no channel is needed for that.
+    pub explain: bool,
     /// For layers that are not part of this crate.
     pub extensions: Extensions,
     journal: Arc<Journal>,
@@ -91,6 +98,7 @@ impl Call {
             batch: None,
             shortlist: None,
             dry_run: false,
+            explain: false,
             extensions: Extensions::new(),
             journal: Arc::default(),
         }
@@ -113,6 +121,12 @@ impl Call {
     #[must_use]
     pub fn replanned(&self, plan: Plan) -> Self {
         Self { journal: self.journal.succeeded_by(plan), shortlist: None, ..self.clone() }
+    }
+
+    /// Whether reasons are collected: the call is to be explained, or its client asked for metadata.
+    #[must_use]
+    pub fn wants_reasons(&self) -> bool {
+        self.explain || self.origin.meta != MetaMode::None
     }
 
     /// The candidates to draw from. The first caller closes the shortlist; clones of the call, such as the

@@ -15,10 +15,38 @@ pub struct Plan {
     chain: u16,
     /// How candidates are ranked.
     pub strategy: Strategy,
+    /// Who says so.
+    pub strategy_source: StrategySource,
     /// The provider that goes first, or alone.
     pub pin: Option<Pin>,
     /// The only upstream transport to use.
     pub transport: Option<Transport>,
+}
+
+/// Who chose the strategy of a call, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StrategySource {
+    /// The client.
+    Route,
+    /// An entry of the profile for the method.
+    MethodOverride,
+    /// The default of the profile.
+    Profile,
+    /// The default of the process.
+    Default,
+}
+
+impl StrategySource {
+    /// A short name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Route => "route",
+            Self::MethodOverride => "method_override",
+            Self::Profile => "profile",
+            Self::Default => "default",
+        }
+    }
 }
 
 /// A provider that was chosen by name.
@@ -39,8 +67,19 @@ impl Plan {
     pub fn new(snapshot: Arc<Catalog>, profile: &str, chain: &str) -> Result<Self, Unknown> {
         let (profile_at, found) = snapshot.profile(profile).ok_or(Unknown::Profile)?;
         let (chain_at, _) = found.chain(chain).ok_or(Unknown::Chain)?;
-        let strategy = found.routing.default_strategy.unwrap_or_default();
-        Ok(Self { snapshot, profile: profile_at, chain: chain_at, strategy, pin: None, transport: None })
+        let (strategy, strategy_source) = match found.routing.default_strategy {
+            Some(strategy) => (strategy, StrategySource::Profile),
+            None => (Strategy::default(), StrategySource::Default),
+        };
+        Ok(Self {
+            snapshot,
+            profile: profile_at,
+            chain: chain_at,
+            strategy,
+            strategy_source,
+            pin: None,
+            transport: None,
+        })
     }
 
     /// The catalogue the call is routed by.
@@ -84,7 +123,8 @@ impl Plan {
         let Some(current) = self.snapshot.successor() else { return Some(self.clone()) };
         let chain_id = self.chain().chain_id.to_string();
         let mut plan = Self::new(current, &self.profile().slug, &chain_id).ok()?;
-        (plan.strategy, plan.transport) = (self.strategy, self.transport);
+        (plan.strategy, plan.strategy_source) = (self.strategy, self.strategy_source);
+        plan.transport = self.transport;
         plan.pin = match self.pin {
             None => None,
             Some(pin) => match plan.chain().provider(&self.provider(pin.provider).id) {

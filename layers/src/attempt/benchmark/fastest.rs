@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::evidence::{self, Latencies};
 use super::{Benchmarks, Summary};
-use crate::call::{Candidate, RankContext, Ranker};
+use crate::call::{Candidate, Facts, RankContext, Ranker};
 use crate::catalog::Transport;
 
 /// Which records [`Fastest`] believes.
@@ -79,6 +79,34 @@ impl Fastest {
             Some(mean) => Standing::Known(mean),
         }
     }
+
+    /// What the channels are taken for that nothing is known about.
+    fn baseline(&self, context: &RankContext<'_>, candidates: &[Candidate]) -> Duration {
+        let known = candidates.iter().filter_map(|candidate| {
+            match self.standing(evidence::of(self.benchmarks, context, candidate), context.now) {
+                Standing::Known(mean) => Some(mean),
+                Standing::Unknown | Standing::Unreliable(_) => None,
+            }
+        });
+        evidence::baseline(known.collect::<Latencies>())
+    }
+
+    /// What one channel is ranked by.
+    fn score(&self, context: &RankContext<'_>, baseline: Duration, candidate: &Candidate) -> Facts {
+        let summary = evidence::of(self.benchmarks, context, candidate);
+        let (standing, latency) = match self.standing(summary, context.now) {
+            Standing::Known(latency) => ("known", Some(latency)),
+            Standing::Unreliable(latency) => ("unreliable", Some(latency).filter(|it| *it != Duration::MAX)),
+            Standing::Unknown => ("unknown", Some(baseline)),
+        };
+        Facts::none()
+            .with("standing", standing)
+            .with_known("latency_ms", latency)
+            .with("baseline_ms", baseline)
+            .with("calls", summary.map_or(0, |summary| summary.calls()))
+            .with_known("success_rate", summary.map(|summary| summary.success_rate()))
+            .with_known("probe_ms", self.benchmarks.probe_latency(candidate.channel))
+    }
 }
 
 impl Ranker for Fastest {
@@ -86,11 +114,7 @@ impl Ranker for Fastest {
         let standing = |candidate: &Candidate| {
             self.standing(evidence::of(self.benchmarks, context, candidate), context.now)
         };
-        let known = candidates.iter().filter_map(|candidate| match standing(candidate) {
-            Standing::Known(mean) => Some(mean),
-            Standing::Unknown | Standing::Unreliable(_) => None,
-        });
-        let baseline = evidence::baseline(known.collect::<Latencies>());
+        let baseline = self.baseline(context, candidates);
         candidates.sort_by_cached_key(|candidate| {
             let rank = Rank {
                 unreliable: false,
@@ -110,5 +134,10 @@ impl Ranker for Fastest {
                 }
             }
         });
+    }
+
+    fn scores(&self, context: &RankContext<'_>, candidates: &[Candidate]) -> Vec<Facts> {
+        let baseline = self.baseline(context, candidates);
+        candidates.iter().map(|candidate| self.score(context, baseline, candidate)).collect()
     }
 }

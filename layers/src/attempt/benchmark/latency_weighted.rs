@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::evidence::{self, Latencies};
 use super::{Benchmarks, Summary};
-use crate::call::{Candidate, RankContext, Ranker};
+use crate::call::{Candidate, Facts, RankContext, Ranker};
 
 /// How strongly [`LatencyWeighted`] prefers low latency.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,7 +64,12 @@ impl LatencyWeighted {
     }
 
     /// Nothing where no channel has a fresh latency to compare with.
-    fn field(&self, known: Latencies) -> Option<Field> {
+    fn field(&self, context: &RankContext<'_>, candidates: &[Candidate]) -> Option<Field> {
+        let known = candidates.iter().filter_map(|candidate| {
+            let summary = evidence::of(self.benchmarks, context, candidate)?;
+            summary.trend.latency().filter(|_| summary.is_fresh(context.now, self.policy.staleness))
+        });
+        let known: Latencies = known.collect();
         let best = self.floored(*known.iter().min()?);
         let share = self.share(best, evidence::baseline(known));
         // Nothing speaks for a newcomer: it is taken for a little unreliable, and half believed.
@@ -96,11 +101,7 @@ impl LatencyWeighted {
 impl Ranker for LatencyWeighted {
     fn rank(&self, context: &RankContext<'_>, rng: &mut fastrand::Rng, candidates: &mut [Candidate]) {
         let summary = |candidate: &Candidate| evidence::of(self.benchmarks, context, candidate);
-        let known = candidates.iter().filter_map(|candidate| {
-            let summary = summary(candidate)?;
-            summary.trend.latency().filter(|_| summary.is_fresh(context.now, self.policy.staleness))
-        });
-        let Some(field) = self.field(known.collect()) else { return rng.shuffle(candidates) };
+        let Some(field) = self.field(context, candidates) else { return rng.shuffle(candidates) };
         candidates.sort_by_cached_key(|candidate| {
             let weight = self.weight(field, summary(candidate), context);
             // From (0, 1]: the logarithm is finite and not above zero.
@@ -108,5 +109,19 @@ impl Ranker for LatencyWeighted {
             // Floats that are not negative have the order of their bits.
             (-chance.ln() / weight).abs().to_bits()
         });
+    }
+
+    fn scores(&self, context: &RankContext<'_>, candidates: &[Candidate]) -> Vec<Facts> {
+        let field = self.field(context, candidates);
+        let score = |candidate: &Candidate| {
+            let summary = evidence::of(self.benchmarks, context, candidate);
+            Facts::none()
+                // Without anything to compare with, all weigh the same.
+                .with("weight", field.map_or(1.0, |field| self.weight(field, summary, context)))
+                .with_known("latency_ms", summary.and_then(|summary| summary.trend.latency()))
+                .with("calls", summary.map_or(0, |summary| summary.calls()))
+                .with_known("success_rate", summary.map(|summary| summary.success_rate()))
+        };
+        candidates.iter().map(score).collect()
     }
 }

@@ -12,7 +12,7 @@ use super::event::log_failure;
 use super::machine::{Cause, Effect, Event, Machine, State, Step};
 use super::permit::blames_provider;
 use super::{BreakerPolicy, BreakerState, LastError, Permit, Reason, Refusal, Transition};
-use crate::call::{Demotion, Failure, Filter, Subject, Verdict};
+use crate::call::{Demotion, Facts, Failure, Filter, Subject, Verdict};
 use crate::catalog::{Category, Channel, ChannelKey};
 use crate::state::{Entropy, Origin, Shared, Table};
 
@@ -226,15 +226,29 @@ impl Filter for Breakers {
         if Machine::is_closed(word) {
             return Verdict::Keep;
         }
-        let now = self.store.origin.millis(subject.now);
-        let machine = Machine::unpack(word);
-        match machine.remaining_at(now) {
-            None => Verdict::Demote(Demotion::HALF_OPEN),
-            Some(remaining) => Verdict::Exclude {
-                reason: Category::CircuitOpen.as_str(),
-                retry_after: Some(Duration::from_millis(remaining)),
-            },
+        verdict(Machine::unpack(word).remaining_at(self.store.origin.millis(subject.now)))
+    }
+
+    fn explain(&self, subject: &Subject<'_>) -> (Verdict, Facts) {
+        let status = self.status(subject.channel.key, subject.now);
+        let facts = Facts::none().with("state", status.state.as_str()).with("failures", status.failures);
+        if status.state == BreakerState::Closed {
+            return (Verdict::Keep, facts);
         }
+        let last = status.last_error.map(|error| error.category.as_str());
+        let facts = facts.with("openings", status.openings).with_known("last_error", last);
+        (verdict(status.remaining.map(crate::state::millis)), facts)
+    }
+}
+
+/// What a breaker that is not closed says, by how many milliseconds it will still be open.
+fn verdict(remaining: Option<u64>) -> Verdict {
+    match remaining {
+        None => Verdict::Demote(Demotion::HALF_OPEN),
+        Some(remaining) => Verdict::Exclude {
+            reason: Category::CircuitOpen.as_str(),
+            retry_after: Some(Duration::from_millis(remaining)),
+        },
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::call::{Demotion, Filter, Subject, Verdict};
+use crate::call::{Demotion, Facts, Filter, Subject, Verdict};
 use crate::catalog::{Channel, ChannelKey};
 use crate::state::{Origin, Shared, Table, millis};
 
@@ -115,6 +115,13 @@ impl Filter for Paces {
         match self.remaining(subject.channel.key, subject.now) {
             Some(_) => Verdict::Demote(Demotion::LIMITED),
             None => Verdict::Keep,
+        }
+    }
+
+    fn explain(&self, subject: &Subject<'_>) -> (Verdict, Facts) {
+        match self.remaining(subject.channel.key, subject.now) {
+            Some(left) => (Verdict::Demote(Demotion::LIMITED), Facts::none().with("retry_after_ms", left)),
+            None => (Verdict::Keep, Facts::none()),
         }
     }
 }

@@ -1,14 +1,16 @@
 //! Which channels a call may be sent to.
 //!
 //! **What it does.** Lists every channel of the chain's providers and lets each pass the filters, stage by
-//! stage ([`Stage`]). A channel that is ruled out stays on the list with the reason, for logs and explanations.
+//! stage ([`Stage`]). A channel that is ruled out stays on the list with the reason. A call of which somebody
+//! [wants to know](Call::wants_reasons) has every stage asked about every channel, with the same outcome, and what each
+//! said stays with the candidates ([`Reasons`](crate::call::Reasons)).
 //!
 //! **When to use it.** Always: failover draws from this list and from nothing else.
 //!
 //! **Where it stands.** Inside everything that can answer without an upstream, outside
 //! [`StrategyLayer`](crate::call::strategy::StrategyLayer), which orders what is left.
 //!
-//! **Built in** are the stages that need nothing but the catalogue: transport, archival, allow-lists, method
+//! **Built in** are the stages that need nothing but the catalogue: transport, pin, archival, allow-lists, method
 //! support and declared parameter limits. The stages that read state are given with
 //! [`CandidateLayer::filter`]; an absent one rules nothing out. A stack that cannot send over WebSocket gives
 //! [`HttpOnly`].
@@ -29,7 +31,9 @@
 //! });
 //! ```
 
+mod built_in;
 mod declared;
+mod hearing;
 mod heights;
 mod hints;
 mod http_only;

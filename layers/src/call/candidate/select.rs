@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::Heads;
-use super::declared;
+use super::built_in::{self, METHOD_UNSUPPORTED};
+use super::hearing::Hearing;
 use super::hints::{self, Horizon};
-use crate::call::{Call, Candidate, Filter, Hints, Plan, Stage, Subject, Verdict};
+use super::{Heads, declared};
+use crate::call::{Call, Candidate, Filter, Hints, Plan, Premises, Stage, Subject};
 use crate::catalog::Provider;
-
-const METHOD_UNSUPPORTED: &str = "method_unsupported";
 
 /// The filters, split where the built-in stages stand between them.
 pub(super) struct Selection {
@@ -27,12 +26,18 @@ impl Selection {
         Self { health: filters, custom, heads }
     }
 
-    /// Every channel of the chain, each with the first reason that rules it out.
+    /// Every channel of the chain, each with the first reason that rules it out; with all reasons where somebody wants
+    /// to know.
     pub(super) fn shortlist(&self, call: &Call, plan: &Plan, now: Instant) -> Vec<Candidate> {
         let chain = plan.chain();
         let method = call.request.method();
-        let hints = self.hints(call, plan, &method, now);
+        let head = || self.heads.as_ref().and_then(|heads| heads.head(chain.chain_id, now));
+        let hints = hints(call, plan, &method, head);
         let allowed = allow_list(plan, &method);
+        let wants_reasons = call.wants_reasons();
+        if wants_reasons {
+            call.journal().set_premises(Premises { hints, head: head() });
+        }
         // Exactly as many as there are channels: the list is closed later without being moved.
         let channels = chain.providers.iter().map(|provider| provider.channels().count()).sum();
         let mut shortlist = Vec::with_capacity(channels);
@@ -40,6 +45,7 @@ impl Selection {
             for channel in provider.channels() {
                 let mut candidate = Candidate::new(at, channel.key, channel.instance, channel.transport);
                 candidate.pinned = plan.pin.is_some_and(|pin| pin.provider == at);
+                candidate.reasons = wants_reasons.then(Box::default);
                 let subject = Subject { call, plan, hints: &hints, provider, channel, now };
                 self.judge(&subject, allowed, &method, &mut candidate);
                 shortlist.push(candidate);
@@ -49,75 +55,46 @@ impl Selection {
         shortlist
     }
 
-    fn hints(&self, call: &Call, plan: &Plan, method: &str, now: Instant) -> Hints {
-        let chain = plan.chain();
-        let head = || self.heads.as_ref().and_then(|heads| heads.head(chain.chain_id, now));
-        let params = call.request.params();
-        let archival_threshold = chain.settings.archival_threshold;
-        let mut hints = hints::of(call.method, params, || Horizon { head: head(), archival_threshold });
-        let aged = |provider: &Provider| {
-            provider.capabilities.block_age_methods.iter().any(|listed| listed == method)
-        };
-        if chain.providers.iter().any(aged) {
-            hints.block_age = hints::age(params, head());
-        }
-        hints
-    }
-
     fn judge(&self, subject: &Subject<'_>, allowed: &[String], method: &str, candidate: &mut Candidate) {
-        let plan = subject.plan;
-        let provider = subject.provider;
         let pinned = candidate.pinned;
-        candidate.excluded = if plan.transport.is_some_and(|transport| transport != subject.channel.transport)
-        {
-            Some("transport")
-        } else if plan.pin.is_some_and(|pin| !pinned && !pin.failover) {
-            Some("override")
-        } else {
-            None
-        };
+        let mut hearing = Hearing { subject, candidate };
+        hearing.rule(Stage::Transport, built_in::transport);
+        hearing.rule(Stage::Pin, |subject| built_in::pin(subject, pinned));
         // A provider chosen by name is asked whatever its health, lag or age: only what makes asking
         // pointless counts.
-        let health = self.health.iter().filter(|(stage, _)| !pinned || *stage == Stage::Liveness);
-        apply(health, subject, candidate);
-        if candidate.excluded.is_none() && !pinned {
-            candidate.excluded = if subject.hints.archival && !provider.archival {
-                Some("not_archival")
-            } else if !allowed.is_empty() && !allowed.iter().any(|id| *id == provider.id) {
-                Some("method_override")
+        for (stage, filter) in &self.health {
+            if pinned && *stage != Stage::Liveness {
+                hearing.skip(*stage);
             } else {
-                None
-            };
+                hearing.filter(*stage, &**filter);
+            }
         }
-        apply(self.custom.iter(), subject, candidate);
-        if candidate.excluded.is_none() && !provider.capabilities.supports(subject.call.method, method) {
-            candidate.excluded = Some(METHOD_UNSUPPORTED);
+        if pinned {
+            hearing.skip(Stage::Archival);
+            hearing.skip(Stage::Exclusion);
+        } else {
+            hearing.rule(Stage::Archival, built_in::archival);
+            hearing.rule(Stage::Exclusion, |subject| built_in::allowed(subject, allowed));
         }
-        if candidate.limit.is_none() {
-            candidate.limit = declared::exceeded(&provider.capabilities, method, subject.hints);
+        for (stage, filter) in &self.custom {
+            hearing.filter(*stage, &**filter);
         }
+        hearing.rule(Stage::Method, |subject| built_in::method(subject, method));
+        hearing.limit(declared::exceeded(&subject.provider.capabilities, method, subject.hints));
     }
 }
 
-fn apply<'a>(
-    filters: impl Iterator<Item = &'a (Stage, Arc<dyn Filter>)>,
-    subject: &Subject<'_>,
-    candidate: &mut Candidate,
-) {
-    for (_, filter) in filters {
-        if candidate.excluded.is_some() {
-            return;
-        }
-        match filter.check(subject) {
-            Verdict::Keep => {}
-            Verdict::Demote(demotion) => candidate.demotion = candidate.demotion.and(demotion),
-            Verdict::Limit(reason) => candidate.limit = candidate.limit.or(Some(reason)),
-            Verdict::Exclude { reason, retry_after } => {
-                candidate.excluded = Some(reason);
-                candidate.retry_after = retry_after;
-            }
-        }
+fn hints(call: &Call, plan: &Plan, method: &str, head: impl Fn() -> Option<u64>) -> Hints {
+    let chain = plan.chain();
+    let params = call.request.params();
+    let archival_threshold = chain.settings.archival_threshold;
+    let mut hints = hints::of(call.method, params, || Horizon { head: head(), archival_threshold });
+    let aged =
+        |provider: &Provider| provider.capabilities.block_age_methods.iter().any(|listed| listed == method);
+    if chain.providers.iter().any(aged) {
+        hints.block_age = hints::age(params, head());
     }
+    hints
 }
 
 /// The providers that may serve a method by the profile's `method_overrides`; empty means all.
@@ -133,5 +110,8 @@ fn keep_if_none_is_left(shortlist: &mut [Candidate]) {
     }
     for candidate in shortlist.iter_mut().filter(|candidate| candidate.excluded == Some(METHOD_UNSUPPORTED)) {
         candidate.excluded = None;
+        if let Some(reasons) = &mut candidate.reasons {
+            reasons.overrule(Stage::Method);
+        }
     }
 }

@@ -16,7 +16,8 @@
 //! node.
 //!
 //! **Where it stands.** Inside [`ProfileLayer`](crate::edge), because the chain must be known, and outside the client
-//! limit and everything that costs something. A dry run passes: it asks about a decision, not for an answer.
+//! limit and everything that costs something. A dry run passes, because it asks about a decision and not for an answer,
+//! unless it is to explain what would become of the call.
 //!
 //! **Without a plan** (no `ProfileLayer` outside) `eth_chainId` is refused with an internal error; everything else is
 //! judged as always.
@@ -113,7 +114,7 @@ where
 impl GuardPolicy {
     /// The answer to a call that is not forwarded.
     fn judge(self, call: &Call) -> Option<Result<Reply, Failure>> {
-        if call.dry_run {
+        if call.dry_run && !call.explain {
             return None;
         }
         match Rule::of(&call.request.method()) {

@@ -11,7 +11,9 @@
 //! **A batch** has one entry, that of its first item, with the size of the batch. Dry runs have none.
 //!
 //! **When metadata is there.** For every result, and for errors of calls that channels were considered for. Not for
-//! what was refused before. The items of a batch have it only when the client wants it in headers.
+//! what was refused before. The items of a batch have it only when the client wants it in headers. It says of every
+//! candidate where it stood, what spoke against it and what became of it; the same, in full, of a call that is not run
+//! is an [`Explanation`].
 //!
 //! **When to use it.** Where somebody reads logs, or clients ask which provider answered.
 //!
@@ -35,8 +37,10 @@
 //! ```
 
 mod event;
+mod explain;
 mod identifier;
 mod meta;
+mod reasons;
 mod record;
 mod report;
 
@@ -54,6 +58,7 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 use tracing::Level;
 
+pub use self::explain::Explanation;
 pub use self::identifier::identifier;
 use self::record::Record;
 use super::{Call, Failure, Reply};

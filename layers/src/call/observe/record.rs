@@ -65,7 +65,7 @@ impl Record {
     ) {
         let report = Report::new(self, result, now);
         if self.is_meta_wanted && (report.was_routed() || result.is_ok()) {
-            self.journal.set_meta(meta::json(&report));
+            self.journal.set_meta(meta::of(&report));
         }
         if self.is_logged {
             event::completed(&report, policy, entropy);

@@ -19,7 +19,7 @@ pub(super) struct Report<'a> {
     pub(super) result: &'a Result<Reply, Failure>,
     journal: &'a Journal,
     pub(super) plan: Option<&'a Plan>,
-    candidates: Option<&'a Candidates>,
+    pub(super) candidates: Option<&'a Candidates>,
     selected: Option<&'a Candidate>,
     pub(super) end_to_end: Duration,
 }

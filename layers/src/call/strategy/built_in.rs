@@ -1,6 +1,6 @@
 //! The strategies that need no measurements.
 
-use crate::call::{Candidate, RankContext, Ranker};
+use crate::call::{Candidate, Facts, RankContext, Ranker};
 
 /// A uniform shuffle: no memory, so every usable channel is first equally often.
 pub(super) struct LoadBalanced;
@@ -20,5 +20,10 @@ impl Ranker for Priority {
             let provider = context.plan.provider(candidate.provider);
             (provider.priority, candidate.transport, candidate.provider)
         });
+    }
+
+    fn scores(&self, context: &RankContext<'_>, candidates: &[Candidate]) -> Vec<Facts> {
+        let priority = |candidate: &Candidate| context.plan.provider(candidate.provider).priority;
+        candidates.iter().map(|candidate| Facts::none().with("priority", priority(candidate))).collect()
     }
 }

@@ -31,7 +31,7 @@ use std::task::{Context, Poll};
 use tower::{Layer, Service};
 
 use self::built_in::{LoadBalanced, Priority};
-use super::{Call, Candidate, Demotion, Failure, RankContext, Ranker, Reply, Tier};
+use super::{Call, Candidate, Demotion, Facts, Failure, RankContext, Ranker, Reply, Tier};
 use crate::catalog::Strategy;
 use crate::state::Entropy;
 
@@ -152,11 +152,34 @@ impl StrategyLayer {
         let pinned = shortlist[..usable].partition_point(|candidate| candidate.pinned);
         let ranked = &mut shortlist[pinned..usable];
         let context = RankContext { call, plan, now: call.received };
-        self.rankers[plan.strategy.index()].rank(&context, &mut self.entropy.rng(), ranked);
+        let ranker = &self.rankers[plan.strategy.index()];
+        ranker.rank(&context, &mut self.entropy.rng(), ranked);
+        if call.wants_reasons() {
+            note_scores(ranked, ranker.scores(&context, ranked));
+            self.note_tiers(&mut shortlist[..usable]);
+        }
+        let ranked = &mut shortlist[pinned..usable];
         ranked.sort_by_key(|candidate| {
             let demotion = candidate.demotion;
             let tier = self.tier_order.rank(candidate.tier());
             (tier, demotion.contains(Demotion::STALLED), demotion.contains(Demotion::BEHIND))
         });
+    }
+
+    fn note_tiers(&self, usable: &mut [Candidate]) {
+        for candidate in usable {
+            let tier = self.tier_order.rank(candidate.tier()) + 1;
+            if let Some(reasons) = &mut candidate.reasons {
+                reasons.tier = Some(tier);
+            }
+        }
+    }
+}
+
+fn note_scores(ranked: &mut [Candidate], scores: Vec<Facts>) {
+    for (candidate, score) in ranked.iter_mut().zip(scores) {
+        if let Some(reasons) = &mut candidate.reasons {
+            reasons.score = score;
+        }
     }
 }

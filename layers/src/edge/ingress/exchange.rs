@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use base64::Engine;
+use base64::encoded_len;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{HeaderName, RETRY_AFTER};
@@ -17,7 +18,7 @@ use super::media::Media;
 use super::refusal::Refusal;
 use super::response::{empty_response, json_response};
 use super::{IngressPolicy, RequestId, batch, framing};
-use crate::call::{Body, Call, Failure, Journal, MetaMode, Origin, Rejection, Reply, Route};
+use crate::call::{Body, Call, Failure, Journal, MetaMode, Metadata, Origin, Rejection, Reply, Route};
 use crate::wire::{Defect, ErrorObject, Parsed, Request, code, parse};
 
 /// What is known about a request before its body is read.
@@ -107,7 +108,11 @@ impl Exchange {
             return json_response(StatusCode::OK, &self.id, ResponseBody::from(body));
         };
         if self.origin.meta == MetaMode::Body {
-            return json_response(StatusCode::OK, &self.id, body::with_member(body, "lasso_meta", meta));
+            return json_response(
+                StatusCode::OK,
+                &self.id,
+                body::with_member(body, "lasso_meta", &meta.full),
+            );
         }
         let mut response = json_response(StatusCode::OK, &self.id, ResponseBody::from(body));
         self.add_meta_headers(&mut response, meta);
@@ -138,16 +143,18 @@ impl Exchange {
         response
     }
 
-    /// Tells the client about the routing in headers; only the request's name when there is too much to tell.
-    pub(super) fn add_meta_headers(&self, response: &mut Response<ResponseBody>, meta: &Bytes) {
+    /// Tells the client about the routing in headers: as much as there is room for, and at least the request's name.
+    pub(super) fn add_meta_headers(&self, response: &mut Response<ResponseBody>, meta: &Metadata) {
         const REQUEST_ID: HeaderName = HeaderName::from_static("x-lasso-request-id");
         const META: HeaderName = HeaderName::from_static("x-lasso-meta");
         let headers = response.headers_mut();
         if let Ok(name) = HeaderValue::from_bytes(self.id.name().as_bytes()) {
             headers.insert(REQUEST_ID, name);
         }
-        let encoded = URL_SAFE_NO_PAD.encode(meta);
-        if encoded.len() <= self.policy.max_meta_header_bytes {
+        let limit = self.policy.max_meta_header_bytes;
+        let fits = |meta: &&Bytes| encoded_len(meta.len(), false).is_some_and(|length| length <= limit);
+        if let Some(meta) = [&meta.full, &meta.brief].into_iter().find(fits) {
+            let encoded = URL_SAFE_NO_PAD.encode(meta);
             let value = HeaderValue::try_from(encoded).expect("base64 is a valid header value");
             headers.insert(META, value);
         }

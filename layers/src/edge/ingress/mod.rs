@@ -126,6 +126,11 @@ impl<S> Ingress<S> {
         self
     }
 
+    /// The stack of call layers, for calls that do not come as JSON-RPC over HTTP.
+    pub const fn stack(&self) -> &S {
+        &self.stack
+    }
+
     /// Answers a request, like [`Service::call`] and without exclusive access.
     pub fn handle<B>(&self, request: Request<B>) -> ResponseFuture
     where

@@ -46,8 +46,8 @@ use std::time::Duration;
 
 use tower::{Layer, Service};
 
-pub use self::path::{Parsed, parse};
-use crate::call::{Call, Either, Failure, Pin, Plan, Rejection, Reply, Unknown};
+pub use self::path::{Parsed, choose, parse, query_pairs};
+use crate::call::{Call, Either, Failure, Pin, Plan, Rejection, Reply, StrategySource, Unknown};
 use crate::catalog::{DEFAULT_PROFILE, Live, Profile, Strategy, Timeouts, Transport};
 
 /// What resolving adds to a route.
@@ -101,7 +101,7 @@ impl ProfileLayer {
             Unknown::Profile => refusal::unknown_profile(&route.profile),
             Unknown::Chain => refusal::unknown_chain(&route.chain, profile),
         })?;
-        plan.strategy = self.strategy(call, plan.profile());
+        (plan.strategy, plan.strategy_source) = self.strategy(call, plan.profile());
         plan.transport = route.transport;
         plan.pin = match &route.provider {
             Some(id) => {
@@ -117,14 +117,16 @@ impl ProfileLayer {
         Ok(plan)
     }
 
-    fn strategy(&self, call: &Call, profile: &Profile) -> Strategy {
+    fn strategy(&self, call: &Call, profile: &Profile) -> (Strategy, StrategySource) {
         let overrides = &profile.routing.method_overrides;
         let of_method = || overrides.iter().find(|entry| entry.method == call.request.method())?.strategy;
+        let from = |source| move |strategy| (strategy, source);
         call.route
             .strategy
-            .or_else(of_method)
-            .or(profile.routing.default_strategy)
-            .unwrap_or(self.policy.default_strategy)
+            .map(from(StrategySource::Route))
+            .or_else(|| of_method().map(from(StrategySource::MethodOverride)))
+            .or_else(|| profile.routing.default_strategy.map(from(StrategySource::Profile)))
+            .unwrap_or((self.policy.default_strategy, StrategySource::Default))
     }
 
     fn timeout(&self, call: &Call) -> Duration {

@@ -40,7 +40,13 @@ pub struct Parsed {
 /// | metadata | `?include_meta=` (unknown values mean none), `X-Lasso-Include-Meta` |
 #[must_use]
 pub fn parse(uri: &Uri, headers: &HeaderMap) -> Option<Parsed> {
-    let mut route = route(uri.path())?;
+    Some(choose(route(uri.path())?, uri, headers))
+}
+
+/// Adds to a route what the query and the headers of a request choose; what the route says already is stronger. See
+/// [`parse`] for the names.
+#[must_use]
+pub fn choose(mut route: Route, uri: &Uri, headers: &HeaderMap) -> Parsed {
     let query = Query::of(uri.query().unwrap_or_default());
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
 
@@ -53,7 +59,13 @@ pub fn parse(uri: &Uri, headers: &HeaderMap) -> Option<Parsed> {
     route.transport = query.transport.or_else(|| header("x-lasso-transport").and_then(transport));
     let meta =
         query.meta.or_else(|| header("x-lasso-include-meta").map(MetaMode::from_name)).unwrap_or_default();
-    Some(Parsed { route, meta })
+    Parsed { route, meta }
+}
+
+/// The parameters of a query, decoded, in the order in which they were written. What has no `=` is none.
+pub fn query_pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(name, value)| (decode_query(name), decode_query(value)))
 }
 
 fn route(path: &str) -> Option<Route> {
@@ -107,10 +119,9 @@ struct Query {
 impl Query {
     fn of(query: &str) -> Self {
         let mut found = Self::default();
-        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-            let value = decode_query(value);
+        for (name, value) in query_pairs(query) {
             let id = || (!value.is_empty()).then(|| SmolStr::new(&value));
-            match &*decode_query(name) {
+            match &*name {
                 "strategy" => found.strategy = Strategy::from_name(&value),
                 "provider_override" => found.provider_override = id(),
                 "provider_id" => found.provider_id = id(),

@@ -1,0 +1,81 @@
+//! Hearing what the stages say about one channel.
+
+use crate::call::{Candidate, Facts, Filter, Opinion, Stage, Subject, Verdict};
+
+/// The first exclusion counts, and the stages after it are not asked, unless somebody wants to know all reasons: then
+/// they are asked too, and change nothing.
+pub(super) struct Hearing<'a> {
+    pub(super) subject: &'a Subject<'a>,
+    pub(super) candidate: &'a mut Candidate,
+}
+
+impl Hearing<'_> {
+    /// Hears a filter.
+    pub(super) fn filter(&mut self, stage: Stage, filter: &dyn Filter) {
+        if self.is_over() {
+            return;
+        }
+        if self.candidate.reasons.is_none() {
+            let verdict = filter.check(self.subject);
+            return self.apply(verdict);
+        }
+        let (verdict, facts) = filter.explain(self.subject);
+        self.note(stage, Opinion::Verdict(verdict), facts);
+        self.apply(verdict);
+    }
+
+    /// Hears a rule that is built in.
+    #[inline]
+    pub(super) fn rule(&mut self, stage: Stage, rule: impl FnOnce(&Subject<'_>) -> Verdict) {
+        if !self.is_over() {
+            let verdict = rule(self.subject);
+            self.note(stage, Opinion::Verdict(verdict), Facts::none());
+            self.apply(verdict);
+        }
+    }
+
+    /// Notes a declared limit, if the call exceeds one. It stands also where the channel is ruled out, because not
+    /// every exclusion is final.
+    #[inline]
+    pub(super) fn limit(&mut self, exceeded: Option<&'static str>) {
+        self.candidate.limit = self.candidate.limit.or(exceeded);
+        self.note(
+            Stage::Limits,
+            Opinion::Verdict(exceeded.map_or(Verdict::Keep, Verdict::Limit)),
+            Facts::none(),
+        );
+    }
+
+    /// Passes a stage by.
+    #[inline]
+    pub(super) fn skip(&mut self, stage: Stage) {
+        self.note(stage, Opinion::Skipped, Facts::none());
+    }
+
+    const fn is_over(&self) -> bool {
+        self.candidate.excluded.is_some() && self.candidate.reasons.is_none()
+    }
+
+    #[inline]
+    fn note(&mut self, stage: Stage, opinion: Opinion, facts: Facts) {
+        if let Some(reasons) = &mut self.candidate.reasons {
+            reasons.note(stage, opinion, facts);
+        }
+    }
+
+    fn apply(&mut self, verdict: Verdict) {
+        let candidate = &mut *self.candidate;
+        if candidate.excluded.is_some() {
+            return;
+        }
+        match verdict {
+            Verdict::Keep => {}
+            Verdict::Demote(demotion) => candidate.demotion = candidate.demotion.and(demotion),
+            Verdict::Limit(reason) => candidate.limit = candidate.limit.or(Some(reason)),
+            Verdict::Exclude { reason, retry_after } => {
+                candidate.excluded = Some(reason);
+                candidate.retry_after = retry_after;
+            }
+        }
+    }
+}

@@ -20,6 +20,7 @@ use lasso_layers::call::{
 use lasso_layers::catalog::{
     Capabilities, Category, ChainSpec, Live, ProfileSpec, ProviderSpec, RoutingSpec, Strategy, Transport,
 };
+use lasso_layers::state::heights::{Heights, Observation, Source};
 use lasso_layers::testing;
 use lasso_layers::wire::{ErrorObject, ReplyDefect};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -846,6 +847,29 @@ async fn that_no_channel_is_left_is_an_error_with_the_time_to_wait() {
     let told = entries.iter().map(|entry| (entry.level, entry.fields["retry_after_ms"].as_u64()));
     assert_eq!(told.collect::<Vec<_>>(), [(Level::ERROR, Some(9000)), (Level::ERROR, Some(0))]);
     assert_eq!(entries[0].fields["method"], "eth_call");
+}
+
+#[tokio::test(start_paused = true)]
+async fn routing_17_case_31_that_all_lag_ends_the_call_with_a_warning() {
+    let (log, _guard) = Log::at(LevelFilter::INFO);
+    let mut own = testing::chain(&["a", "b"]);
+    own.settings.max_lag_blocks = Some(1);
+    let other = ProfileSpec::new("z").chain(testing::chain(&["x"]));
+    let live = Live::new(vec![ProfileSpec::new("default").chain(own), other]).unwrap();
+    let heights = Heights::new();
+    for provider in live.load().profiles().iter().flat_map(|profile| &profile.chains()[0].providers) {
+        let height = if provider.id == "x" { 100 } else { 90 };
+        let instance = provider.http.as_ref().unwrap().instance;
+        heights.record(1, instance, Observation::new(height, Instant::now(), Source::Http));
+    }
+    let upstreams = Upstreams::new(&[]);
+    let candidates = CandidateLayer::new().filter(Stage::Lag, heights);
+    let failure = upstreams.select_and_serve(candidates, planned(&live, |_| {})).await.unwrap_err();
+    let expected = "No available channels for method: eth_call. All circuit breakers are open.";
+    assert_eq!((failure.error().message.as_ref(), upstreams.attempted().len()), (expected, 0));
+    let warnings = log.entries("lasso.failover.lagging");
+    let told = warnings.iter().map(|entry| (entry.level, entry.fields["channels"].as_u64()));
+    assert_eq!(told.collect::<Vec<_>>(), [(Level::WARN, Some(2))]);
 }
 
 // === dry runs, dropped calls, readiness ===

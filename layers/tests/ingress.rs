@@ -17,7 +17,8 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, Full};
 use lasso_layers::call::{
-    Body, BoxError, Call, Candidate, ClientId, Failure, MetaMode, Rejection, Reply, Route, StreamBody,
+    Body, BoxError, Call, Candidate, ClientId, Failure, MetaMode, Metadata, Rejection, Reply, Route,
+    StreamBody,
 };
 use lasso_layers::catalog::{Category, Live};
 use lasso_layers::edge::ingress::{ByteBudget, Ingress, IngressPolicy, PeerAddr, ResponseBody};
@@ -793,7 +794,8 @@ fn routed(
 ) -> Stack {
     Stack::new(move |call| {
         if let Some(meta) = meta(&call).filter(|_| call.origin.meta != MetaMode::None) {
-            call.journal().set_meta(meta.into());
+            let meta = Bytes::from(meta);
+            call.journal().set_meta(Metadata { full: meta.clone(), brief: meta });
         }
         Box::pin(ready(Ok(reply(&call))))
     })

@@ -119,7 +119,7 @@ fn with_meta(mut call: Call) -> Call {
 }
 
 fn meta(journal: &Arc<Journal>) -> Value {
-    serde_json::from_slice(journal.meta().unwrap()).unwrap()
+    serde_json::from_slice(&journal.meta().unwrap().full).unwrap()
 }
 
 // === log entries ===
@@ -348,7 +348,7 @@ async fn metadata_of_a_result_is_complete_and_in_order() {
         r#""end_to_end_latency_ms":20.0,"lasso_overhead_ms":0.0,"retries":0,"circuit_breaker_state":"closed","#,
         r#""selection_reason":"static_priority"}"#,
     );
-    assert_eq!(journal.meta().unwrap(), expected);
+    assert_eq!(journal.meta().unwrap().full, expected);
 }
 
 #[tokio::test(start_paused = true)]

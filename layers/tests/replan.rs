@@ -70,6 +70,7 @@ impl<F: Fn(usize) + Send + Sync + 'static> Upstreams<F> {
             category: self.category,
             retry_after: None,
             transport: attempt.transport(),
+            http: None,
         })))
     }
 

@@ -35,6 +35,9 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// What excludes a channel whose node is too far behind the others.
+    pub const LAGGING: &'static str = "lagging";
+
     /// A channel that nothing speaks against.
     #[must_use]
     pub const fn new(

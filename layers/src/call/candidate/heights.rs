@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::Heads;
-use crate::call::{Demotion, Facts, Filter, Subject, Verdict};
+use crate::call::{Candidate, Demotion, Facts, Filter, Subject, Verdict};
 use crate::state::heights::{Heights, Standing};
 
 impl Heads for Heights {
@@ -47,7 +47,7 @@ fn verdict(standing: Standing, subject: &Subject<'_>) -> Verdict {
         && lag < 0
         && lag.unsigned_abs() > max
     {
-        return Verdict::exclude("lagging");
+        return Verdict::exclude(Candidate::LAGGING);
     }
     if subject.hints.requested_block.is_some_and(|wanted| wanted > standing.optimistic_height) {
         return Verdict::Demote(Demotion::BEHIND);

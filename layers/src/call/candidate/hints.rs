@@ -28,9 +28,15 @@ impl Block {
     fn of(value: Option<RawJson<'_>>) -> Self {
         let Some(value) = value else { return Self::Head };
         if value.is_object() {
-            // EIP-1898: a block by number is the same as the number alone.
-            return value.member("blockNumber").map_or(Self::Other, |number| Self::of(Some(number)));
+            // EIP-1898: a block by number is the same as the number alone. An object inside is none: the depth of
+            // what a client sends must not be the depth of our stack.
+            return value.member("blockNumber").map_or(Self::Other, Self::plain);
         }
+        Self::plain(value)
+    }
+
+    /// A block that is not an object.
+    fn plain(value: RawJson<'_>) -> Self {
         if let Some(number) = value.as_u64() {
             return Self::Number(number);
         }
@@ -145,6 +151,21 @@ mod tests {
         assert!(hints("eth_call", r#"[{},{"blockNumber":"0x1"}]"#, Some(1000)).archival);
         assert!(!hints("eth_call", r#"[{},{"blockHash":"0x1"}]"#, Some(1000)).archival);
         assert!(!hints("eth_call", r#"[{},null]"#, None).archival);
+    }
+
+    #[test]
+    fn objects_in_block_objects_are_no_blocks_however_deep() {
+        const DEPTH: usize = 100_000;
+        let block = format!("{}\"0x1\"{}", "{\"blockNumber\":".repeat(DEPTH), "}".repeat(DEPTH));
+        for (method, params) in [
+            ("eth_getBalance", format!("[\"0xab\",{block}]")),
+            ("eth_getBlockByNumber", format!("[{block},false]")),
+            ("eth_getLogs", format!("[{{\"fromBlock\":{block},\"toBlock\":{block}}}]")),
+        ] {
+            assert_eq!(hints(method, &params, None), Hints::default(), "{method}");
+        }
+        let request = Request::new("1", "eth_call", &format!("[{block}]")).unwrap();
+        assert_eq!(age(request.params(), Some(5)), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::events;
-use crate::call::{Call, Candidates, Failure};
+use crate::call::{Call, Candidate, Candidates, Failure};
 use crate::catalog::Category;
 use crate::wire::{ErrorObject, code};
 
@@ -20,6 +20,8 @@ pub(super) fn nothing_usable(call: &Call, candidates: &Candidates) -> Failure {
     let method = call.request.method();
     let shortest = candidates.all().iter().filter_map(|candidate| candidate.retry_after).min();
     let shortest = shortest.filter(|wait| !wait.is_zero());
+    let lagging = candidates.all().iter().filter(|candidate| candidate.excluded == Some(Candidate::LAGGING));
+    events::lagging(call, lagging.count());
     events::exhaustion(call, shortest.map_or(0, |wait| up_to(wait, Duration::from_millis(1))));
     let (message, data) = match shortest {
         Some(wait) => {

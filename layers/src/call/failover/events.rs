@@ -56,6 +56,21 @@ pub(super) fn degraded_success(call: &Call, candidate: &Candidate) {
     event!(info, "lasso.failover.degraded_success", call, candidate, "a channel on probation answered");
 }
 
+/// There is no channel to send the call to, and there would be if `count` of them were not too far behind the others.
+pub(super) fn lagging(call: &Call, count: usize) {
+    let Some(plan) = call.plan().filter(|_| count > 0) else { return };
+    tracing::warn!(
+        event = "lasso.failover.lagging",
+        request_id = call.origin.request_id.as_deref(),
+        profile = %plan.profile().slug,
+        chain = %plan.chain().key,
+        method = call.method.name(),
+        channels = count,
+        max_lag_blocks = plan.chain().settings.max_lag_blocks,
+        "no channel is left for the call because of those that are too far behind",
+    );
+}
+
 /// There is no channel to send the call to. `retry_after_ms` is 0 when nobody knows when there will be one.
 pub(super) fn exhaustion(call: &Call, retry_after_ms: u128) {
     let Some(plan) = call.plan() else { return };

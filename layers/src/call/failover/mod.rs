@@ -18,7 +18,8 @@
 //! **What it says.** As tracing events: `lasso.failover.fast_fail` when a failed attempt is followed by another;
 //! `lasso.failover.circuit_open` when a breaker refuses a channel that was chosen before it opened;
 //! `lasso.failover.degraded_mode` when a call begins on a channel on probation because no other is left, and
-//! `lasso.failover.degraded_success` when that goes well; `lasso.failover.exhaustion` when there is no channel at all.
+//! `lasso.failover.degraded_success` when that goes well; `lasso.failover.exhaustion` when there is no channel at all, after
+//! `lasso.failover.lagging` where lag is a reason.
 //!
 //! **Without candidates** (no `CandidateLayer` outside) there is nothing to draw from, and the call fails.
 //!

@@ -836,6 +836,26 @@ async fn long_metadata_leaves_only_the_name_in_the_headers() {
 }
 
 #[tokio::test]
+async fn where_headers_have_no_room_for_the_candidates_they_have_the_rest() {
+    // What is said about the candidates makes it too long; without them it fits, or is too long too.
+    for (full, brief, expected) in [(3072, 9, Some(3072)), (3073, 3072, Some(3072)), (3073, 3073, None)] {
+        let of = |size: usize| Bytes::from(format!("{{\"a\":\"{}\"}}", "x".repeat(size - 8)));
+        let stack = Stack::new(move |call| {
+            call.journal().set_meta(Metadata { full: of(full), brief: of(brief) });
+            Box::pin(ready(Ok(echo(&call))))
+        });
+        let request = post("/rpc/ethereum?include_meta=headers", call("1", "eth_call"));
+        let answered = send(&Ingress::new(stack.clone()), request).await;
+        let length = answered.header("x-lasso-meta").map(|meta| URL_SAFE_NO_PAD.decode(meta).unwrap().len());
+        assert_eq!(length, expected);
+
+        let request = post("/rpc/ethereum?include_meta=body", call("1", "eth_call"));
+        let in_body = send(&Ingress::new(stack), request).await.json()["lasso_meta"].to_string();
+        assert_eq!(in_body.len(), full, "a body always has room");
+    }
+}
+
+#[tokio::test]
 async fn case_22_an_invalid_query_beats_the_header() {
     let stack = routed(|_| Some(META.to_owned()), echo);
     let mut request = post("/rpc/ethereum?include_meta=bogus", call("1", "eth_call"));

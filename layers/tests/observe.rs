@@ -348,7 +348,14 @@ async fn metadata_of_a_result_is_complete_and_in_order() {
         r#""end_to_end_latency_ms":20.0,"lasso_overhead_ms":0.0,"retries":0,"circuit_breaker_state":"closed","#,
         r#""selection_reason":"static_priority"}"#,
     );
-    assert_eq!(journal.meta().unwrap().full, expected);
+    assert_eq!(journal.meta().unwrap().brief, expected);
+    let candidates = concat!(
+        r#","candidates":[{"provider":"a","transport":"http","order":1,"tier":1,"score":{"priority":1},"#,
+        r#""outcome":"answered","upstream_latency_ms":20.0},"#,
+        r#"{"provider":"b","transport":"http","order":2,"tier":1,"score":{"priority":2},"outcome":"untried"}]}"#,
+    );
+    let full = expected.strip_suffix('}').unwrap().to_owned() + candidates;
+    assert_eq!(journal.meta().unwrap().full, full);
 }
 
 #[tokio::test(start_paused = true)]

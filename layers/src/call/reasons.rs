@@ -49,10 +49,6 @@ pub struct Premises {
 }
 
 impl Reasons {
-    pub(super) fn note(&mut self, stage: Stage, opinion: Opinion, facts: Facts) {
-        self.findings.push(Finding { stage, opinion, facts });
-    }
-
     /// Notes that nothing of a stage is believed.
     pub(super) fn overrule(&mut self, stage: Stage) {
         for finding in self.findings.iter_mut().filter(|finding| finding.stage == stage) {

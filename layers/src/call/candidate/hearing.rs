@@ -1,27 +1,28 @@
 //! Hearing what the stages say about one channel.
 
-use crate::call::{Candidate, Facts, Filter, Opinion, Stage, Subject, Verdict};
+use crate::call::{Candidate, Facts, Filter, Finding, Opinion, Stage, Subject, Verdict};
 
 /// The first exclusion counts, and the stages after it are not asked, unless somebody wants to know all reasons: then
-/// they are asked too, and change nothing.
-pub(super) struct Hearing<'a> {
+/// they are asked too, and change nothing. Which of the two it is, is known when this is compiled, so that a call
+/// nobody asks about does not pay for notes.
+pub(super) struct Hearing<'a, const ALL: bool> {
     pub(super) subject: &'a Subject<'a>,
     pub(super) candidate: &'a mut Candidate,
 }
 
-impl Hearing<'_> {
+impl<const ALL: bool> Hearing<'_, ALL> {
     /// Hears a filter.
     pub(super) fn filter(&mut self, stage: Stage, filter: &dyn Filter) {
         if self.is_over() {
             return;
         }
-        if self.candidate.reasons.is_none() {
-            let verdict = filter.check(self.subject);
-            return self.apply(verdict);
+        if ALL {
+            let (verdict, facts) = filter.explain(self.subject);
+            self.note(stage, Opinion::Verdict(verdict), facts);
+            self.apply(verdict);
+        } else {
+            self.apply(filter.check(self.subject));
         }
-        let (verdict, facts) = filter.explain(self.subject);
-        self.note(stage, Opinion::Verdict(verdict), facts);
-        self.apply(verdict);
     }
 
     /// Hears a rule that is built in.
@@ -53,13 +54,14 @@ impl Hearing<'_> {
     }
 
     const fn is_over(&self) -> bool {
-        self.candidate.excluded.is_some() && self.candidate.reasons.is_none()
+        !ALL && self.candidate.excluded.is_some()
     }
 
     #[inline]
     fn note(&mut self, stage: Stage, opinion: Opinion, facts: Facts) {
-        if let Some(reasons) = &mut self.candidate.reasons {
-            reasons.note(stage, opinion, facts);
+        if ALL {
+            let reasons = self.candidate.reasons.get_or_insert_default();
+            reasons.findings.push(Finding { stage, opinion, facts });
         }
     }
 

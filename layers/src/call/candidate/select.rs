@@ -45,9 +45,12 @@ impl Selection {
             for channel in provider.channels() {
                 let mut candidate = Candidate::new(at, channel.key, channel.instance, channel.transport);
                 candidate.pinned = plan.pin.is_some_and(|pin| pin.provider == at);
-                candidate.reasons = wants_reasons.then(Box::default);
                 let subject = Subject { call, plan, hints: &hints, provider, channel, now };
-                self.judge(&subject, allowed, &method, &mut candidate);
+                if wants_reasons {
+                    self.judge::<true>(&subject, allowed, &method, &mut candidate);
+                } else {
+                    self.judge::<false>(&subject, allowed, &method, &mut candidate);
+                }
                 shortlist.push(candidate);
             }
         }
@@ -55,9 +58,16 @@ impl Selection {
         shortlist
     }
 
-    fn judge(&self, subject: &Subject<'_>, allowed: &[String], method: &str, candidate: &mut Candidate) {
+    /// With all reasons, if `ALL`.
+    fn judge<const ALL: bool>(
+        &self,
+        subject: &Subject<'_>,
+        allowed: &[String],
+        method: &str,
+        candidate: &mut Candidate,
+    ) {
         let pinned = candidate.pinned;
-        let mut hearing = Hearing { subject, candidate };
+        let mut hearing = Hearing::<ALL> { subject, candidate };
         hearing.rule(Stage::Transport, built_in::transport);
         hearing.rule(Stage::Pin, |subject| built_in::pin(subject, pinned));
         // A provider chosen by name is asked whatever its health, lag or age: only what makes asking

@@ -724,6 +724,31 @@ async fn an_error_with_a_status_of_success_keeps_the_header_that_says_when_to_co
     }
 }
 
+#[tokio::test]
+async fn an_error_says_when_to_come_back_in_its_object_or_next_to_it() {
+    for (header, text, expected) in [
+        (
+            None,
+            r#"{"id":1,"error":{"code":-32005,"message":"slow down","retry_after":3},"jsonrpc":"2.0"}"#,
+            3,
+        ),
+        (None, r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"x"},"retry_after":"4"}"#, 4),
+        (Some("7"), r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"x"},"retry_after":4}"#, 7),
+        (Some("0"), r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"x"},"retry_after":4}"#, 4),
+    ] {
+        let outcome = exchange(EgressPolicy::default(), attempt_of(&request_with_id("1")), |_, _| {
+            let mut response = Response::new(Script::chunks(text.as_bytes(), 9));
+            response.headers_mut().extend(header.map(|value| (RETRY_AFTER, value.parse().unwrap())));
+            response
+        });
+        assert_eq!(
+            error(outcome.await).retry_after,
+            Some(Duration::from_secs(expected)),
+            "{header:?} {text}"
+        );
+    }
+}
+
 // === Statuses ===
 
 async fn refusal(code: u16, body: Script) -> StatusFailure {

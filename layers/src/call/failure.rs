@@ -118,7 +118,8 @@ pub enum TransportKind {
 pub struct StatusFailure {
     /// The status.
     pub status: StatusCode,
-    /// The `Retry-After` header, in either of its forms, as time from now.
+    /// The `Retry-After` header, in either of its forms, as time from now; without a usable one, what the body says
+    /// beside code, message and data of its error.
     pub retry_after: Option<Duration>,
     /// Code, message and data of a JSON-RPC error in the body.
     pub error: Option<(Option<i64>, String, Option<Bytes>)>,

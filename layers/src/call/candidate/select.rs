@@ -102,7 +102,7 @@ fn hints(call: &Call, plan: &Plan, method: &str, head: impl Fn() -> Option<u64>)
     let aged =
         |provider: &Provider| provider.capabilities.block_age_methods.iter().any(|listed| listed == method);
     if chain.providers.iter().any(aged) {
-        hints.block_age = hints::age(params, head());
+        hints.block_age = hints::age(call.method, params, head());
     }
     hints
 }

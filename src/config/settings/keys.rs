@@ -131,6 +131,8 @@ sections! {
         "max_attempts" => max_attempts: u32 = 10, 1..=1_000;
         /// The share of a call's total time that the first attempt gets when there is a second candidate.
         "first_attempt_share" => first_attempt_share: f64 = 0.6, 0.01..=1.0;
+        /// The most total time that a client may ask for with `?timeout=`.
+        "max_requested_timeout_ms" => max_requested_timeout: Duration = ms(60_000), 1..=HOUR;
         /// With less time left than this no further attempt starts.
         "min_attempt_ms" => min_attempt: Duration = ms(25), 1..=HOUR;
     }

@@ -88,6 +88,8 @@ pub(crate) const fn fastest(settings: &Settings) -> FastestPolicy {
     FastestPolicy {
         min_calls: fastest.min_calls,
         min_success_rate: fastest.min_success_rate,
+        explore: fastest.explore,
+        recheck: fastest.recheck,
         staleness: settings.routing.metric_staleness,
     }
 }

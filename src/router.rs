@@ -17,13 +17,16 @@ use crate::config::Settings;
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy};
 use crate::tasks::{
-    Asker, HeadPoller, HeadsPolicy, ProbePolicy, Prober, Strangers, keep_timers_near, sweep_limits,
+    Asker, HeadPoller, HeadsPolicy, ProbePolicy, Prober, Strangers, expire_benchmarks, keep_timers_near,
+    sweep_limits,
 };
 use crate::upstream::HttpUpstream;
 use crate::{policies, stack};
 
 /// How often idle clients are forgotten.
 const SWEEP: Duration = Duration::from_secs(60);
+/// How often old measurements are dropped.
+const EXPIRE: Duration = Duration::from_secs(3_600);
 
 /// Every store, the stack over them, and what serves it.
 ///
@@ -36,6 +39,8 @@ pub struct Router {
     asker: Asker,
     probe: Option<ProbePolicy>,
     heads: Option<HeadsPolicy>,
+    /// How long measurements are kept.
+    retention: Duration,
 }
 
 impl Router {
@@ -52,7 +57,8 @@ impl Router {
             .policy(policies::ingress(settings))
             .budget(runtime.budget.clone());
         let (probe, heads) = (policies::probe(settings), policies::heads(settings));
-        Ok(Self { runtime, ingress, policy: policies::server(settings), asker, probe, heads })
+        let retention = settings.benchmarks.retention;
+        Ok(Self { runtime, ingress, policy: policies::server(settings), asker, probe, heads, retention })
     }
 
     /// The stores.
@@ -67,6 +73,7 @@ impl Router {
         let mut tasks = JoinSet::new();
         tasks.spawn(keep_timers_near());
         tasks.spawn(sweep_limits(self.runtime.limits.clone(), SWEEP));
+        tasks.spawn(expire_benchmarks(self.runtime.benchmarks, self.retention, EXPIRE));
         let strangers = Strangers::default();
         if let Some(policy) = self.probe {
             let (runtime, asker) = (self.runtime.clone(), self.asker.clone());

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use divan::{AllocProfiler, Bencher, black_box};
 use lasso_layers::attempt::Attempt;
-use lasso_layers::attempt::benchmark::{BenchmarkLayer, Benchmarks, Fastest, FastestPolicy};
+use lasso_layers::attempt::benchmark::{
+    BenchmarkLayer, Benchmarks, Fastest, FastestPolicy, LatencyWeighted, LatencyWeightedPolicy, Series,
+};
 use lasso_layers::attempt::breaker::{BreakerPolicy, Breakers, CircuitBreakerLayer};
 use lasso_layers::attempt::classify::ClassifyLayer;
 use lasso_layers::attempt::pace::{PaceLayer, PacePolicy, Paces};
@@ -22,7 +24,7 @@ use lasso_layers::call::observe::{ObserveLayer, ObservePolicy};
 use lasso_layers::call::rate_limit::{Limits, RateLimitLayer};
 use lasso_layers::call::strategy::StrategyLayer;
 use lasso_layers::call::{Call, Failure, Reply, Stage};
-use lasso_layers::catalog::{ChainSpec, ClientLimit, Live, ProfileSpec, ProviderSpec, Strategy};
+use lasso_layers::catalog::{ChainSpec, ClientLimit, Live, ProfileSpec, ProviderSpec, Strategy, Transport};
 use lasso_layers::edge::profile::{ProfileLayer, ProfilePolicy};
 use lasso_layers::state::heights::Heights;
 use lasso_layers::testing;
@@ -75,7 +77,19 @@ impl Stores {
 
     fn strategies(&self) -> StrategyLayer {
         let fastest = Fastest::new(self.benchmarks, FastestPolicy::default());
-        StrategyLayer::new().ranker(Strategy::Fastest, fastest)
+        let weighted = LatencyWeighted::new(self.benchmarks, LatencyWeightedPolicy::default());
+        StrategyLayer::new().ranker(Strategy::Fastest, fastest).ranker(Strategy::LatencyWeighted, weighted)
+    }
+
+    /// Gives every provider a record for the method of [`call`], each with a latency of its own.
+    fn measure(&self) {
+        let catalog = self.live.snapshot();
+        let (_, profile) = catalog.profile("default").expect("there is one profile");
+        for (provider, at) in profile.chains()[0].providers.iter().zip(0..) {
+            let series = Series { provider: provider.key, transport: Transport::Http, method: call().method };
+            let latency = Duration::from_millis(20 + at * 7 % 64);
+            (0..100).for_each(|_| self.benchmarks.success(series, latency, Instant::now()));
+        }
     }
 }
 
@@ -129,14 +143,21 @@ fn selection(bencher: Bencher<'_, '_>, providers: usize) {
     select(bencher, providers, Strategy::LoadBalanced);
 }
 
-/// The same with a strategy that reads measurements.
+/// The same with a strategy that reads measurements: at most 1.5 µs for 10 channels and 6 µs for 32.
 #[divan::bench(args = [10, 32])]
 fn selection_fastest(bencher: Bencher<'_, '_>, providers: usize) {
     select(bencher, providers, Strategy::Fastest);
 }
 
+/// The same with one that draws a logarithm for each channel.
+#[divan::bench(args = [10, 32])]
+fn selection_latency_weighted(bencher: Bencher<'_, '_>, providers: usize) {
+    select(bencher, providers, Strategy::LatencyWeighted);
+}
+
 fn select(bencher: Bencher<'_, '_>, providers: usize, strategy: Strategy) {
     let stores = Stores::new(providers);
+    stores.measure();
     let policy = ProfilePolicy { default_strategy: strategy, ..ProfilePolicy::default() };
     let mut planning = ServiceBuilder::new()
         .layer(ProfileLayer::new(stores.live.clone(), policy))

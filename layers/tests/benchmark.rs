@@ -96,15 +96,37 @@ async fn routing_17_case_68_each_attempt_counts_once_with_its_own_time() {
 
 #[tokio::test(start_paused = true)]
 async fn failures_count_by_category() {
+    const COUNTED: [Category; 6] = [
+        Category::ServerError,
+        Category::NetworkError,
+        Category::Timeout,
+        Category::AuthError,
+        Category::InternalError,
+        Category::ProviderError,
+    ];
     let live = live(chain(&["a"]));
     for category in Category::ALL {
         let benchmarks = Benchmarks::new();
         let attempt = attempt(call_to(&live, "eth_call"), 0);
         exchange(benchmarks, &attempt, TOOK, Err(answered(category))).await;
         let failures = benchmarks.read(series(&attempt)).map_or(0, |summary| summary.failures);
-        assert_eq!(failures, u64::from(category.counts_in_benchmarks()), "{category}");
+        assert_eq!(failures, u64::from(COUNTED.contains(&category)), "{category}");
+        let window = benchmarks.calls_within(attempt.provider().key, Duration::from_secs(60), Instant::now());
+        assert_eq!((window.calls, window.failures), (failures, failures), "{category}");
         assert_eq!(attempt.candidate().upstream(), TOOK, "{category}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_cut_off_is_a_failure_and_no_latency() {
+    let live = live(chain(&["a"]));
+    let benchmarks = Benchmarks::new();
+    let attempt = attempt(call_to(&live, "eth_call"), 0);
+    let cut_off = Failure::transport(TransportKind::Timeout, Dispatch::Unknown, Transport::Http);
+    exchange(benchmarks, &attempt, TOOK, Err(cut_off)).await;
+    let summary = benchmarks.read(series(&attempt)).unwrap();
+    assert_eq!((summary.successes, summary.failures, summary.mean_latency()), (0, 1, None));
+    assert_eq!(summary.trend.latency(), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -342,7 +364,11 @@ impl Field {
 
     /// The order for one call, as provider ids put together.
     fn order(&mut self, ranker: &impl Ranker, method: &str) -> String {
-        let mut call = listed(call_to(&self.live, method));
+        self.order_for(call_to(&self.live, method), ranker)
+    }
+
+    fn order_for(&mut self, call: Call, ranker: &impl Ranker) -> String {
+        let mut call = listed(call);
         let mut candidates = call.shortlist.take().unwrap();
         let plan = call.plan().unwrap();
         let context = RankContext { call: &call, plan, now: Instant::now() };
@@ -350,9 +376,27 @@ impl Field {
         candidates.iter().map(|candidate| plan.provider(candidate.provider).id.as_str()).collect()
     }
 
+    /// In percent, how often each of `providers` is first under `fastest` with this policy.
+    fn firsts<const N: usize>(
+        &mut self,
+        policy: FastestPolicy,
+        method: &str,
+        providers: [&str; N],
+    ) -> [f64; N] {
+        const CALLS: u32 = 20_000;
+        let ranker = Fastest::new(self.benchmarks, policy);
+        let mut firsts = [0_u32; N];
+        for _ in 0..CALLS {
+            let order = self.order(&ranker, method);
+            let first = providers.iter().position(|provider| order.starts_with(provider)).unwrap();
+            firsts[first] += 1;
+        }
+        firsts.map(|count| f64::from(count) * 100.0 / f64::from(CALLS))
+    }
+
     fn fastest(&mut self, method: &str) -> String {
-        let ranker = Fastest::new(self.benchmarks, FastestPolicy::default());
-        self.order(&ranker, method)
+        let policy = FastestPolicy { explore: 0.0, ..FastestPolicy::default() };
+        self.order(&Fastest::new(self.benchmarks, policy), method)
     }
 
     /// How often, in percent, a provider is first under `latency_weighted`.
@@ -439,6 +483,115 @@ fn unknown_channels_are_taken_for_half_a_second_where_nothing_is_known() {
 }
 
 #[test]
+fn of_the_same_mean_the_lower_95th_percentile_is_first() {
+    let mut field = Field::new();
+    // The mean is 40 ms each time; the spread is not.
+    for _ in 0..10 {
+        field.know("a", "eth_call", 1, 0, 10);
+        field.know("a", "eth_call", 1, 0, 70);
+    }
+    for _ in 0..20 {
+        field.know("b", "eth_call", 1, 0, 40);
+    }
+    for _ in 0..10 {
+        field.know("c", "eth_call", 1, 0, 30);
+        field.know("c", "eth_call", 1, 0, 50);
+    }
+    assert_eq!(field.fastest("eth_call"), "bca");
+}
+
+#[test]
+fn of_the_same_latencies_http_is_before_ws_and_then_ids_decide() {
+    let both = |id: &str| ProviderSpec {
+        ws_url: Some(format!("ws://{id}.example")),
+        ..ProviderSpec::http(id, format!("http://{id}.example"))
+    };
+    let live = live(ChainSpec::new("ethereum", 1).provider(both("b")).provider(both("a")));
+    let benchmarks = Benchmarks::new();
+    let mut call = listed(call_to(&live, "eth_call"));
+    let mut candidates = call.shortlist.take().unwrap();
+    let plan = call.plan().unwrap();
+    let now = Instant::now();
+    for candidate in &candidates {
+        let provider = plan.provider(candidate.provider).key;
+        let series = Series { provider, transport: candidate.transport, method: call.method };
+        (0..3).for_each(|_| benchmarks.success(series, TOOK, now));
+    }
+    let ranker = Fastest::new(benchmarks, FastestPolicy::default());
+    let context = RankContext { call: &call, plan, now };
+    ranker.rank(&context, &mut fastrand::Rng::with_seed(7), &mut candidates);
+    let order: Vec<_> = candidates
+        .iter()
+        .map(|candidate| (candidate.transport.as_str(), plan.provider(candidate.provider).id.as_str()))
+        .collect();
+    assert_eq!(order, [("http", "a"), ("http", "b"), ("ws", "a"), ("ws", "b")]);
+}
+
+#[test]
+fn a_provider_that_becomes_slow_loses_its_place_within_some_dozen_calls() {
+    let mut field = Field::of(&["a", "b"]);
+    field.know("a", "eth_call", 10_000, 0, 20);
+    field.know("b", "eth_call", 10, 0, 100);
+    assert_eq!(field.fastest("eth_call"), "ab");
+    field.know("a", "eth_call", 30, 0, 500);
+    assert_eq!(field.fastest("eth_call"), "ba");
+    // The lifetime mean is 21 ms.
+    let summary = field.benchmarks.read(field.series("a", "eth_call")).unwrap();
+    assert!(summary.mean_latency() < Some(Duration::from_millis(22)));
+}
+
+#[test]
+fn a_provider_that_begins_to_fail_is_last_within_some_calls() {
+    let mut field = Field::of(&["a", "b"]);
+    field.know("a", "eth_call", 10_000, 0, 20);
+    field.know("b", "eth_call", 10, 0, 100);
+    field.know("a", "eth_call", 0, 7, 0);
+    assert_eq!(field.fastest("eth_call"), "ba");
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_channels_are_examined_once_they_are_not_known_or_no_longer() {
+    let policy = FastestPolicy { explore: 0.1, ..FastestPolicy::default() };
+    let mut field = Field::new();
+    field.know("a", "eth_call", 10, 0, 20);
+    field.know("b", "eth_call", 10, 0, 40);
+    // Nothing is known of the third: the baseline is 40 ms, half of the whole chance.
+    let [a, b, c] = field.firsts(policy, "eth_call", ["a", "b", "c"]);
+    assert!((a - 95.0).abs() < 0.6 && b.abs() < f64::EPSILON && (c - 5.0).abs() < 0.6, "{a} {b} {c}");
+    field.know("c", "eth_call", 10, 0, 80);
+    assert_eq!(field.firsts(policy, "eth_call", ["a", "b", "c"]), [100.0, 0.0, 0.0]);
+    // After the time both are due, each with half of the draws.
+    advance(policy.recheck + Duration::from_millis(1)).await;
+    let [a, b, c] = field.firsts(policy, "eth_call", ["a", "b", "c"]);
+    assert!((b - 2.5).abs() < 0.5 && (c - 1.25).abs() < 0.4, "{a} {b} {c}");
+    // One that was improved meanwhile is found by it, and wins.
+    field.know("c", "eth_call", 20, 0, 1);
+    assert_eq!(field.fastest("eth_call"), "cab");
+    // Off is off.
+    let off = FastestPolicy { explore: 0.0, ..policy };
+    assert_eq!(field.firsts(off, "eth_call", ["a", "b", "c"]), [0.0, 0.0, 100.0]);
+}
+
+#[test]
+fn only_calls_that_may_move_on_examine_and_no_dry_run() {
+    let policy = FastestPolicy { explore: 1.0, ..FastestPolicy::default() };
+    let mut field = Field::of(&["a", "b"]);
+    for (method, examined) in [
+        ("eth_call", 100.0),
+        ("eth_sendRawTransaction", 100.0),
+        ("eth_newFilter", 0.0),
+        ("parity_unheardOf", 0.0),
+    ] {
+        field.know("a", method, 10, 0, 20);
+        assert_eq!(field.firsts(policy, method, ["a", "b"])[1], examined, "{method}");
+    }
+    let mut call = call_to(&field.live, "eth_call");
+    call.dry_run = true;
+    let ranker = Fastest::new(field.benchmarks, policy);
+    assert!((0..100).all(|_| field.order_for(call.clone(), &ranker) == "ab"));
+}
+
+#[test]
 fn routing_17_case_41_half_the_latency_gets_eight_times_the_share() {
     for calls in [50, 1_000] {
         let mut field = Field::of(&["a", "b"]);
@@ -496,4 +649,14 @@ fn a_newcomer_is_taken_for_half_as_good() {
     // Weights 1 and 0.95 * 0.5.
     let share = field.share_of_firsts("b");
     assert!((share - 32.2).abs() < 1.0, "{share}");
+}
+
+#[test]
+fn a_newcomer_is_not_compared_with_what_is_hardly_known() {
+    let mut field = Field::new();
+    field.know("a", "eth_call", 1_000, 0, 100);
+    field.know("b", "eth_call", 2, 0, 400);
+    // Weights 1, the floor, and 0.95 * 0.5: two calls are no measure for others.
+    let share = field.share_of_firsts("c");
+    assert!((share - 31.1).abs() < 1.0, "{share}");
 }

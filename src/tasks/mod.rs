@@ -16,5 +16,5 @@ pub(crate) use self::heads::{HeadPoller, HeadsPolicy};
 pub(crate) use self::probe::{ProbePolicy, Prober};
 pub use self::reload::{Reload, ReloadPolicy};
 pub(crate) use self::strangers::Strangers;
-pub use self::sweep::sweep_limits;
+pub use self::sweep::{expire_benchmarks, sweep_limits};
 pub use self::tick::keep_timers_near;

@@ -171,6 +171,10 @@ async fn no_secret_is_told_whatever_goes_wrong() {
     }
     proxy.open_breaker("a");
     ask(&path).await.error();
+    let path = format!("/api/explain?chain=1&method={WHO}&params=%5B%22{params}%22%5D&key={client_query}");
+    let page = proxy.get(&path).await;
+    assert_eq!(page.json()["candidates"].as_array().map(Vec::len), Some(4), "two providers, two transports");
+    holds_no_secret("an explanation", page.text());
 
     let runtime = format!("{:?} {:?}", proxy.runtime, proxy.runtime.live.snapshot());
     holds_no_secret("what is printed for debugging", &runtime);

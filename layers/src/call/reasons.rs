@@ -48,14 +48,3 @@ pub struct Premises {
     /// The consensus height of the chain, if known.
     pub head: Option<u64>,
 }
-
-impl Reasons {
-    /// Notes that nothing of a stage is believed.
-    pub(super) fn overrule(&mut self, stage: Stage) {
-        for finding in self.findings.iter_mut().filter(|finding| finding.stage == stage) {
-            if let Opinion::Verdict(Verdict::Exclude { reason, .. }) = finding.opinion {
-                finding.opinion = Opinion::Overruled(reason);
-            }
-        }
-    }
-}

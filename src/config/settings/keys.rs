@@ -32,6 +32,8 @@ sections! {
         "server" => server: Server = Server::default(), ();
         /// How providers are ranked.
         "routing" => routing: Routing = Routing::default(), ();
+        /// Measurements of providers, by method and transport.
+        "benchmarks" => benchmarks: Benchmarks = Benchmarks::default(), ();
         /// How often and for how long a call is tried.
         "failover" => failover: Failover = Failover::default(), ();
         /// The total time of a call by method, all attempts together. `default` is for every method that
@@ -109,6 +111,11 @@ sections! {
         "min_calls" => min_calls: u64 = 3, 0..=1_000_000;
         /// The share of successful calls below which a provider ranks last. Also `FASTEST_MIN_SUCCESS_RATE`.
         "min_success_rate" => min_success_rate: f64 = 0.9, 0.0..=1.0;
+        /// The largest share of calls that try another provider than the best one first, to learn whether it has
+        /// become faster; 0 is never.
+        "explore" => explore: f64 = 0.03, 0.0..=1.0;
+        /// Only providers that were not measured for this long are tried so.
+        "recheck_ms" => recheck: Duration = ms(30_000), 0..=DAY;
     }
 
     /// The strategy `latency_weighted`.
@@ -123,6 +130,12 @@ sections! {
         "min_calls" => min_calls: u64 = 3, 1..=1_000_000;
         /// Success rates below this are taken as this. Also `LW_MIN_SR`.
         "min_success_rate" => min_success_rate: f64 = 0.85, 0.0..=1.0;
+    }
+
+    /// Measurements of providers, by method and transport.
+    Benchmarks {
+        /// Measurements of a method that a provider was not asked for this long are dropped, once an hour.
+        "retention_ms" => retention: Duration = ms(DAY), 1..=365 * DAY;
     }
 
     /// How often and for how long a call is tried.

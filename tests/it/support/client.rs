@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -46,6 +46,11 @@ impl Client {
             request = request.header(*name, *value);
         }
         self.0.request(request.body(Full::new(body.into())).unwrap()).await
+    }
+
+    /// Fetches a page by `GET` or another method without a body.
+    pub(crate) async fn fetch(&self, method: Method, url: &str) -> Result<Response<Incoming>, Error> {
+        self.0.request(Request::builder().method(method).uri(url).body(Full::default()).unwrap()).await
     }
 }
 

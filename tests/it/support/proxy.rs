@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Method;
 use lasso_layers::attempt::breaker::BreakerStatus;
 use lasso_layers::catalog::{Channel, Live, ProfileSpec, Strategy};
 use lasso_rpc::config::Settings;
@@ -83,6 +84,12 @@ impl Proxy {
         body: impl Into<bytes::Bytes>,
     ) -> Reply {
         let response = self.client.open(&self.url(path), headers, body).await;
+        Reply::read(response.expect("the router answers")).await
+    }
+
+    /// Fetches a page.
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        let response = self.client.fetch(Method::GET, &self.url(path)).await;
         Reply::read(response.expect("the router answers")).await
     }
 

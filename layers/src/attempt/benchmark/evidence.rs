@@ -2,35 +2,37 @@
 
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
+use super::order::PerCandidate;
 use super::{Benchmarks, Series, Summary};
 use crate::call::{Candidate, RankContext};
 
-/// Latencies of the candidates of a call; few calls have more candidates than fit in place.
-pub(super) type Latencies = SmallVec<[Duration; 16]>;
+/// The records that a candidate is ranked by.
+pub(super) fn series(context: &RankContext<'_>, candidate: &Candidate) -> Series {
+    Series {
+        provider: context.plan.provider(candidate.provider).key,
+        transport: candidate.transport,
+        method: context.call.method,
+    }
+}
 
-/// The record of a candidate for the method of the call.
+/// What is known about a candidate for the method of the call.
 pub(super) fn of(
     benchmarks: Benchmarks,
     context: &RankContext<'_>,
     candidate: &Candidate,
 ) -> Option<Summary> {
-    benchmarks.read(Series {
-        provider: context.plan.provider(candidate.provider).key,
-        transport: candidate.transport,
-        method: context.call.method,
-    })
+    benchmarks.read(series(context, candidate))
 }
 
 /// What a channel is taken for that nothing is known about: slower than most of those that are known.
-pub(super) fn baseline(mut known: Latencies) -> Duration {
+pub(super) fn baseline(known: impl Iterator<Item = Duration>) -> Duration {
     const UNKNOWN: Duration = Duration::from_millis(500);
     const MOST: Duration = Duration::from_secs(10);
-    known.sort_unstable();
+    let mut known: PerCandidate<Duration> = known.collect();
     // The 75th percentile by nearest rank.
-    let rank = (known.len() * 3).div_ceil(4);
-    rank.checked_sub(1).map_or(UNKNOWN, |index| known[index].min(MOST))
+    let Some(index) = (known.len() * 3).div_ceil(4).checked_sub(1) else { return UNKNOWN };
+    let (_, latency, _) = known.select_nth_unstable(index);
+    (*latency).min(MOST)
 }
 
 #[cfg(test)]
@@ -39,7 +41,6 @@ mod tests {
 
     #[test]
     fn the_baseline_is_the_nearest_rank_of_three_quarters() {
-        let of = |millis: &[u64]| baseline(millis.iter().copied().map(Duration::from_millis).collect());
         for (known, expected) in [
             (&[][..], 500),
             (&[7], 7),
@@ -48,7 +49,8 @@ mod tests {
             (&[40, 10, 30, 20], 30),
             (&[60_000], 10_000),
         ] {
-            assert_eq!(of(known), Duration::from_millis(expected), "{known:?}");
+            let baseline = baseline(known.iter().copied().map(Duration::from_millis));
+            assert_eq!(baseline, Duration::from_millis(expected), "{known:?}");
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::evidence::{self, Latencies};
-use super::{Benchmarks, Summary};
+use tokio::time::Instant;
+
+use super::order::{PerCandidate, arrange};
+use super::{Benchmarks, Summary, evidence};
 use crate::call::{Candidate, Facts, RankContext, Ranker};
 
 /// How strongly [`LatencyWeighted`] prefers low latency.
@@ -63,30 +65,44 @@ impl LatencyWeighted {
         Self { benchmarks, policy }
     }
 
-    /// Nothing where no channel has a fresh latency to compare with.
-    fn field(&self, context: &RankContext<'_>, candidates: &[Candidate]) -> Option<Field> {
-        let known = candidates.iter().filter_map(|candidate| {
-            let summary = evidence::of(self.benchmarks, context, candidate)?;
-            summary.trend.latency().filter(|_| summary.is_fresh(context.now, self.policy.staleness))
-        });
-        let known: Latencies = known.collect();
-        let best = self.floored(*known.iter().min()?);
-        let share = self.share(best, evidence::baseline(known));
-        // Nothing speaks for a newcomer: it is taken for a little unreliable, and half believed.
-        Some(Field { best, newcomer: (share * 0.95 * 0.5).max(self.policy.explore_floor) })
+    fn summaries(
+        &self,
+        context: &RankContext<'_>,
+        candidates: &[Candidate],
+    ) -> PerCandidate<Option<Summary>> {
+        candidates.iter().map(|candidate| evidence::of(self.benchmarks, context, candidate)).collect()
     }
 
-    fn weight(&self, field: Field, summary: Option<Summary>, context: &RankContext<'_>) -> f64 {
+    /// Nothing where no channel has a fresh latency to compare with.
+    fn field(&self, summaries: &[Option<Summary>], now: Instant) -> Option<Field> {
+        let measured =
+            || summaries.iter().flatten().filter_map(|summary| Some((summary, self.latency(summary, now)?)));
+        let best = self.floored(measured().map(|(_, latency)| latency).min()?);
+        let qualified = measured().filter(|(summary, _)| {
+            summary.calls() >= self.policy.min_calls
+                && summary.trend.success_rate() >= self.policy.min_success_rate
+        });
+        let baseline = evidence::baseline(qualified.map(|(_, latency)| latency));
+        // Nothing speaks for a newcomer: it is taken for a little unreliable, and half believed.
+        let newcomer = self.share(best, baseline) * 0.95 * 0.5;
+        Some(Field { best, newcomer: newcomer.max(self.policy.explore_floor) })
+    }
+
+    fn weight(&self, field: Field, summary: Option<&Summary>, now: Instant) -> f64 {
         let policy = &self.policy;
         let Some(summary) = summary else { return field.newcomer };
-        let fresh = summary.is_fresh(context.now, policy.staleness);
-        let Some(mean) = summary.trend.latency().filter(|_| fresh) else { return policy.explore_floor };
+        let Some(latency) = self.latency(summary, now) else { return policy.explore_floor };
         let (calls, success_rate) = (summary.calls() as f64, summary.trend.success_rate());
         let confidence = (0.6 * calls.log10() / 3.0 + 0.4 * success_rate).clamp(0.0, 1.0);
         let scale = if summary.calls() >= policy.min_calls { 1.0 } else { calls / policy.min_calls as f64 };
         let weight =
-            self.share(field.best, mean) * success_rate.max(policy.min_success_rate) * confidence * scale;
+            self.share(field.best, latency) * success_rate.max(policy.min_success_rate) * confidence * scale;
         weight.max(policy.explore_floor)
+    }
+
+    /// What a channel is measured at, if that is still believed.
+    fn latency(&self, summary: &Summary, now: Instant) -> Option<Duration> {
+        summary.trend.latency().filter(|_| summary.is_fresh(now, self.policy.staleness))
     }
 
     fn share(&self, best: f64, latency: Duration) -> f64 {
@@ -100,28 +116,31 @@ impl LatencyWeighted {
 
 impl Ranker for LatencyWeighted {
     fn rank(&self, context: &RankContext<'_>, rng: &mut fastrand::Rng, candidates: &mut [Candidate]) {
-        let summary = |candidate: &Candidate| evidence::of(self.benchmarks, context, candidate);
-        let Some(field) = self.field(context, candidates) else { return rng.shuffle(candidates) };
-        candidates.sort_by_cached_key(|candidate| {
-            let weight = self.weight(field, summary(candidate), context);
+        let summaries = self.summaries(context, candidates);
+        let Some(field) = self.field(&summaries, context.now) else { return rng.shuffle(candidates) };
+        let draw = |(from, summary): (usize, &Option<Summary>)| {
+            let weight = self.weight(field, summary.as_ref(), context.now);
             // From (0, 1]: the logarithm is finite and not above zero.
             let chance = 1.0 - rng.f64();
-            // Floats that are not negative have the order of their bits.
-            (-chance.ln() / weight).abs().to_bits()
-        });
+            (-chance.ln() / weight, from)
+        };
+        let mut order: PerCandidate<(f64, usize)> = summaries.iter().enumerate().map(draw).collect();
+        order.sort_unstable_by(|(one, _), (other, _)| one.total_cmp(other));
+        arrange(candidates, order.iter().map(|(_, from)| *from).collect());
     }
 
     fn scores(&self, context: &RankContext<'_>, candidates: &[Candidate]) -> Vec<Facts> {
-        let field = self.field(context, candidates);
-        let score = |candidate: &Candidate| {
-            let summary = evidence::of(self.benchmarks, context, candidate);
+        let summaries = self.summaries(context, candidates);
+        let field = self.field(&summaries, context.now);
+        let score = |summary: &Option<Summary>| {
+            let weight = |field| self.weight(field, summary.as_ref(), context.now);
             Facts::none()
-                // Without anything to compare with, all weigh the same.
-                .with("weight", field.map_or(1.0, |field| self.weight(field, summary, context)))
+                // With nothing to compare with, all weigh the same.
+                .with("weight", field.map_or(1.0, weight))
                 .with_known("latency_ms", summary.and_then(|summary| summary.trend.latency()))
                 .with("calls", summary.map_or(0, |summary| summary.calls()))
-                .with_known("success_rate", summary.map(|summary| summary.success_rate()))
+                .with_known("success_rate", summary.map(|summary| summary.trend.success_rate()))
         };
-        candidates.iter().map(score).collect()
+        summaries.iter().map(score).collect()
     }
 }

@@ -18,6 +18,22 @@
 //! of this process count nothing. The time spent is written into the call's journal for every attempt that
 //! went upstream.
 //!
+//! **Lifetime and lately.** Each series keeps two views of itself. Lifetime figures are for people: the
+//! [leaderboard](Benchmarks::leaderboard), [methods](Benchmarks::by_method), [transports](Benchmarks::by_transport)
+//! and the [last minute](Benchmarks::calls_within). Strategies rank by a [`Trend`](crate::state::Trend) instead,
+//! which fades: by a lifetime mean a provider that was fast for an hour and then became slow would keep its rank
+//! for minutes.
+//!
+//! **Looking again.** A trend only moves where there is traffic, and [`Fastest`] sends all of it to one channel. So
+//! a small share of its calls goes first to a channel that nothing recent is known about
+//! ([`FastestPolicy::explore`], [`FastestPolicy::recheck`]). [`LatencyWeighted`] needs nothing of the kind: every
+//! channel has a share of its own.
+//!
+//! **Memory.** A series takes about 180 bytes, its share of all tables included: percentiles come from a ring of the
+//! last hundred latencies at one byte each: a histogram or a sketch that is as exact takes kilobytes, cannot be
+//! written by many threads without a lock, and counts what is long past. The registry of methods bounds how many series a client can bring about, and what was
+//! not used for long is dropped by [`Benchmarks::expire`], which somebody has to call now and then.
+//!
 //! **Cancel safety.** An attempt that is dropped is not recorded.
 //!
 //! ```
@@ -36,9 +52,11 @@
 
 mod board;
 mod evidence;
+mod examine;
 mod fastest;
 mod latency_weighted;
 mod layer;
+mod order;
 mod series;
 mod service;
 mod store;

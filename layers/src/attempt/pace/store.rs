@@ -120,7 +120,9 @@ impl Filter for Paces {
 
     fn explain(&self, subject: &Subject<'_>) -> (Verdict, Facts) {
         match self.remaining(subject.channel.key, subject.now) {
-            Some(left) => (Verdict::Demote(Demotion::LIMITED), Facts::none().with("retry_after_ms", left)),
+            Some(left) => {
+                (Verdict::Demote(Demotion::LIMITED), Facts::none().with("retry_after_ms", millis(left)))
+            }
             None => (Verdict::Keep, Facts::none()),
         }
     }

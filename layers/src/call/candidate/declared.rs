@@ -1,6 +1,6 @@
 //! Limits that a provider declares for the parameters of a call.
 
-use crate::call::Hints;
+use crate::call::{Facts, Hints};
 use crate::catalog::Capabilities;
 
 /// The declared limit that the call exceeds, if any. What is not known passes.
@@ -11,6 +11,13 @@ pub(super) fn exceeded(capabilities: &Capabilities, method: &str, hints: &Hints)
     }
     let aged = capabilities.block_age_methods.iter().any(|listed| listed == method);
     (aged && over(hints.block_age, capabilities.max_block_age)).then_some("requires_archival")
+}
+
+/// The limits that have to do with the call.
+pub(super) fn facts(capabilities: &Capabilities, hints: &Hints) -> Facts {
+    Facts::none()
+        .with_known("max_block_range", hints.block_range.and(capabilities.max_block_range))
+        .with_known("max_block_age", hints.block_age.and(capabilities.max_block_age))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Hearing what the stages say about one channel.
 
-use crate::call::{Candidate, Facts, Filter, Finding, Opinion, Stage, Subject, Verdict};
+use crate::call::{Candidate, Facts, Filter, Finding, Opinion, Reasons, Stage, Subject, Verdict};
 
 /// The first exclusion counts, and the stages after it are not asked, unless somebody wants to know all reasons: then
 /// they are asked too, and change nothing. Which of the two it is, is known when this is compiled, so that a call
@@ -54,13 +54,12 @@ impl<const ALL: bool> Hearing<'_, ALL> {
     /// Notes a declared limit, if the call exceeds one. It stands also where the channel is ruled out, because not
     /// every exclusion is final.
     #[inline]
-    pub(super) fn limit(&mut self, exceeded: Option<&'static str>) {
+    pub(super) fn limit(&mut self, exceeded: Option<&'static str>, declared: impl FnOnce() -> Facts) {
         self.candidate.limit = self.candidate.limit.or(exceeded);
-        self.note(
-            Stage::Limits,
-            Opinion::Verdict(exceeded.map_or(Verdict::Keep, Verdict::Limit)),
-            Facts::none(),
-        );
+        if ALL {
+            let verdict = exceeded.map_or(Verdict::Keep, Verdict::Limit);
+            self.note(Stage::Limits, Opinion::Verdict(verdict), declared());
+        }
     }
 
     /// Passes a stage by.
@@ -94,6 +93,15 @@ impl<const ALL: bool> Hearing<'_, ALL> {
                 candidate.excluded = Some(reason);
                 candidate.retry_after = retry_after;
             }
+        }
+    }
+}
+
+/// Notes that what a stage said against a channel is not believed.
+pub(super) fn overrule(reasons: &mut Reasons, stage: Stage) {
+    for finding in reasons.findings.iter_mut().filter(|finding| finding.stage == stage) {
+        if let Opinion::Verdict(Verdict::Exclude { reason, .. }) = finding.opinion {
+            finding.opinion = Opinion::Overruled(reason);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::built_in::{self, METHOD_UNSUPPORTED};
-use super::hearing::Hearing;
+use super::hearing::{self, Hearing};
 use super::hints::{self, Horizon};
 use super::{Heads, declared};
 use crate::call::{Call, Candidate, Filter, Hints, Plan, Premises, Stage, Subject};
@@ -95,7 +95,9 @@ impl Selection {
             hearing.filter(*stage, &**filter);
         }
         hearing.rule(Stage::Method, |subject| built_in::method(subject, method));
-        hearing.limit(declared::exceeded(&subject.provider.capabilities, method, subject.hints));
+        let capabilities = &subject.provider.capabilities;
+        let exceeded = declared::exceeded(capabilities, method, subject.hints);
+        hearing.limit(exceeded, || declared::facts(capabilities, subject.hints));
     }
 }
 
@@ -140,7 +142,7 @@ fn keep_if_none_is_left(plan: &Plan, shortlist: &mut [Candidate]) {
     for candidate in shortlist.iter_mut().filter(|candidate| candidate.excluded == Some(METHOD_UNSUPPORTED)) {
         candidate.excluded = None;
         if let Some(reasons) = &mut candidate.reasons {
-            reasons.overrule(Stage::Method);
+            hearing::overrule(reasons, Stage::Method);
         }
     }
 }

@@ -27,8 +27,8 @@ pub struct ProviderHealth {
 /// What routing makes of the channels of a provider.
 #[derive(Clone, Debug)]
 pub struct Routing {
-    /// Unhealthy if every breaker is open. Degraded if one is, or on probation, or if a limit holds: calls are served,
-    /// by other channels or later than others.
+    /// Unhealthy if every breaker is open. Degraded if one is, or on probation, or if a channel is limited or stalled:
+    /// calls are served, over another channel or after other providers were asked.
     pub status: Status,
     /// Each channel, HTTP first.
     pub channels: Vec<ChannelHealth>,
@@ -43,6 +43,8 @@ pub struct ChannelHealth {
     pub breaker: BreakerStatus,
     /// For how much longer it is limited.
     pub limited: Option<Duration>,
+    /// Whether it has stopped answering just now.
+    pub stalled: bool,
 }
 
 impl Runtime {
@@ -55,6 +57,7 @@ impl Runtime {
             transport: channel.transport,
             breaker: self.breakers.status(channel.key, now),
             limited: self.paces.remaining(channel.key, now),
+            stalled: self.stalls.is_stalled(channel.key, now),
         });
         let routing = Routing::of(channels.collect());
         let status = rows.status().map_or(routing.status, |status| status.max(routing.status));
@@ -68,7 +71,7 @@ impl Routing {
     fn of(channels: Vec<ChannelHealth>) -> Self {
         let is_open = |channel: &ChannelHealth| channel.breaker.state == BreakerState::Open;
         let is_clean = |channel: &ChannelHealth| {
-            channel.breaker.state == BreakerState::Closed && channel.limited.is_none()
+            channel.breaker.state == BreakerState::Closed && channel.limited.is_none() && !channel.stalled
         };
         let status = if channels.iter().all(is_clean) {
             Status::Healthy
@@ -123,6 +126,20 @@ mod tests {
         assert_eq!((health.status, health.availability), (Status::Unhealthy, Availability::Down));
         let later = now + Duration::from_secs(3600);
         assert_eq!(runtime.provider_health(provider, later).status, Status::Degraded, "on probation");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_channel_that_stopped_answering_degrades() {
+        let (runtime, now) = (runtime(), Instant::now());
+        let catalog = runtime.live.snapshot();
+        let provider = provider(&catalog);
+        let channel = provider.http.as_ref().unwrap();
+        (0..100).for_each(|_| runtime.stalls.sent(channel.key, now));
+        let later = now + Duration::from_secs(1);
+        let health = runtime.provider_health(provider, later);
+        assert_eq!((health.status, health.routing.channels[0].stalled), (Status::Degraded, true));
+        runtime.stalls.heard(channel.key);
+        assert_eq!(runtime.provider_health(provider, later).status, Status::Healthy);
     }
 
     #[tokio::test(start_paused = true)]

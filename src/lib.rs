@@ -13,8 +13,8 @@
 //! 5. The reply goes back up the same way, and its bytes into the response.
 //!
 //! Beside the requests run the [`tasks`]: upstreams are probed and asked for their heights, profiles are reloaded,
-//! idle clients are forgotten. [`telemetry`] says where
-//! log lines go.
+//! idle clients are forgotten. What they find out about providers is in [`health`], for pages to show. [`telemetry`]
+//! says where log lines go.
 //!
 //! # For embedders
 //!

@@ -7,6 +7,7 @@ use lasso_layers::attempt::stall::Stalls;
 use lasso_layers::call::rate_limit::Limits;
 use lasso_layers::catalog::Live;
 use lasso_layers::edge::ingress::ByteBudget;
+use lasso_layers::state::Entropy;
 use lasso_layers::state::health::HealthRows;
 use lasso_layers::state::heights::Heights;
 
@@ -35,16 +36,24 @@ pub struct Runtime {
     pub limits: Limits,
     /// Bytes of requests in flight.
     pub budget: ByteBudget,
+    /// Where layers and tasks have their random numbers from.
+    pub entropy: Entropy,
 }
 
 impl Runtime {
     /// Empty stores for a catalogue.
     #[must_use]
     pub fn new(live: Live, settings: &Settings) -> Self {
+        Self::with_entropy(live, settings, Entropy::default())
+    }
+
+    /// As [`new`](Self::new), with random numbers from this source: a seeded one makes runs that can be repeated.
+    #[must_use]
+    pub fn with_entropy(live: Live, settings: &Settings, entropy: Entropy) -> Self {
         let server = &settings.server;
         Self {
             live,
-            breakers: Breakers::new(policies::breaker(settings)),
+            breakers: Breakers::with_entropy(policies::breaker(settings), entropy.clone()),
             paces: Paces::new(policies::pace(settings)),
             stalls: Stalls::new(policies::stall(settings)),
             benchmarks: Benchmarks::new(),
@@ -52,6 +61,7 @@ impl Runtime {
             health: HealthRows::new(),
             limits: Limits::new(),
             budget: ByteBudget::with_min_charge(server.inflight_bytes, server.inflight_min_charge_bytes),
+            entropy,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The whole stack on one screen.
 
+use lasso_layers::attempt::Attempt;
 use lasso_layers::attempt::benchmark::{BenchmarkLayer, Fastest, LatencyWeighted};
 use lasso_layers::attempt::breaker::CircuitBreakerLayer;
 use lasso_layers::attempt::classify::ClassifyLayer;
@@ -15,22 +16,26 @@ use lasso_layers::call::strategy::StrategyLayer;
 use lasso_layers::call::{Call, Failure, Reply, Stage};
 use lasso_layers::catalog::Strategy;
 use lasso_layers::edge::profile::ProfileLayer;
-use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceBuilder};
 
 use crate::config::Settings;
 use crate::policies;
 use crate::runtime::Runtime;
-use crate::upstream::HttpUpstream;
 
-/// Composes every layer around an upstream client. There is one stack in the process; it is boxed once, here, where
+/// Composes every layer around what sends attempts to upstreams, such as
+/// [`HttpUpstream`](crate::upstream::HttpUpstream). There is one stack in the process; it is boxed once, here, where
 /// the servers take it over.
 #[must_use]
-pub fn stack(
+pub fn stack<U>(
     runtime: &Runtime,
     settings: &Settings,
-    upstream: HttpUpstream,
-) -> BoxCloneSyncService<Call, Reply, Failure> {
+    upstream: U,
+) -> BoxCloneSyncService<Call, Reply, Failure>
+where
+    U: Service<Attempt, Response = Reply, Error = Failure> + Clone + Send + Sync + 'static,
+    U::Future: Send,
+{
     let candidates = CandidateLayer::new()
         .filter(Stage::Liveness, HttpOnly)
         .filter(Stage::Liveness, runtime.stalls)
@@ -40,6 +45,7 @@ pub fn stack(
         .heads(runtime.heights);
     let strategies = StrategyLayer::new()
         .tier_order(policies::tier_order(settings))
+        .entropy(runtime.entropy.clone())
         .ranker(Strategy::Fastest, Fastest::new(runtime.benchmarks, policies::fastest(settings)))
         .ranker(
             Strategy::LatencyWeighted,
@@ -57,7 +63,7 @@ pub fn stack(
     let stack = ServiceBuilder::new()
         // === once for each call ===
         // Outermost, so that every outcome is logged, refusals too.
-        .layer(ObserveLayer::new(policies::observe(settings)))
+        .layer(ObserveLayer::new(policies::observe(settings)).entropy(runtime.entropy.clone()))
         // Names become positions in one snapshot; everything further in needs that.
         .layer(ProfileLayer::new(runtime.live.clone(), policies::profile(settings)))
         // Cheap answers and refusals come before anything is paid for.

@@ -171,6 +171,50 @@ async fn case_51_recovery_by_traffic() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_end_of_the_recovery_timeout_is_told_once_and_without_a_call() {
+    let breakers = breakers();
+    let heard = Arc::new(Mutex::new(Vec::<Transition>::new()));
+    let sink = heard.clone();
+    breakers.observe(move |_, transition| sink.lock().unwrap().push(transition.clone()));
+    let attempt = an_attempt();
+    open(&breakers, &attempt);
+    let remaining = breakers.status(attempt.key(), Instant::now()).remaining.unwrap();
+    advance(remaining - Duration::from_millis(1)).await;
+    breakers.tick(attempt.channel(), Instant::now());
+    assert_eq!(heard.lock().unwrap().len(), 1, "its time is not over");
+    advance(Duration::from_millis(1)).await;
+    breakers.tick(attempt.channel(), Instant::now());
+    breakers.tick(attempt.channel(), Instant::now());
+    let heard = heard.lock().unwrap();
+    assert_eq!(heard.len(), 2);
+    assert_eq!((heard[1].from, heard[1].to), (BreakerState::Open, BreakerState::HalfOpen));
+    assert_eq!((heard[1].reason, heard[1].recovery_timeout), (Reason::ProactiveRecovery, None));
+    let status = breakers.status(attempt.key(), Instant::now());
+    assert_eq!((status.successes, status.in_flight, status.openings), (0, 0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forgotten_channel_starts_anew_and_others_do_not() {
+    let live = live(chain(&["a", "b"]));
+    let planned = planned(&live, call("eth_chainId", "[]"), Duration::from_secs(1));
+    let (gone, stays) = (attempt(planned.clone(), 0), attempt(planned, 1));
+    let breakers = breakers();
+    let under_way = breakers.admit(gone.channel(), Instant::now()).unwrap();
+    open(&breakers, &gone);
+    open(&breakers, &stays);
+    let before = breakers.status(stays.key(), Instant::now());
+    breakers.forget(gone.key());
+    let failure = answered(Category::ServerError);
+    under_way.failure(gone.channel(), &failure, Instant::now());
+    let status = breakers.status(gone.key(), Instant::now());
+    assert_eq!((status.state, status.failures, status.openings), (BreakerState::Closed, 0, 0));
+    assert_eq!(status.last_error, None);
+    assert!(breakers.admit(gone.channel(), Instant::now()).is_ok());
+    let after = breakers.status(stays.key(), Instant::now());
+    assert_eq!(format!("{after:?}"), format!("{before:?}"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn case_53_half_open_refuses_the_fourth_at_a_time() {
     let breakers = breakers();
     let (mut service, mut upstream) = spawn(breakers);

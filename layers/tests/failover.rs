@@ -392,10 +392,40 @@ async fn others_that_cannot_be_used_do_not_shorten_the_first_attempt() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_must_not_be_repeated_is_not_cut_short() {
-    for method in ["eth_sendRawTransaction", "eth_getFilterChanges", "vendor_x"] {
+    for method in ["eth_getFilterChanges", "vendor_x"] {
         let upstreams = Upstreams::new(&[("a:http", Does::Answers("1"))]);
         assert_eq!(result(upstreams.serve(listed_for(&abc(), method, SECOND)).await), "1");
         assert_eq!(upstreams.times(), [1000], "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_transaction_leaves_time_for_a_second_provider() {
+    let upstreams = Upstreams::new(&[("a:http", Does::Hangs), ("b:http", Does::Answers("1"))]);
+    let call = listed_for(&abc(), "eth_sendRawTransaction", SECOND);
+    assert_eq!(result(upstreams.serve(call).await), "1");
+    assert_eq!(upstreams.times(), [600, 400]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_time_is_kept_for_a_channel_on_probation_that_is_busy() {
+    let upstreams = Upstreams::new(&[("a:http", Does::AnswersAfter(ms(900), "1"))]);
+    let mut call = listed(&chain(&["a", "b"]));
+    call.shortlist.as_mut().unwrap()[1].demotion = Demotion::HALF_OPEN.and(Demotion::BUSY);
+    assert_eq!(result(upstreams.serve(call).await), "1");
+    assert_eq!(upstreams.times(), [1000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_providers_that_are_one_instance_are_asked_once() {
+    let twice = testing::chain(&["a", "b"]).provider(ProviderSpec::http("twin", "http://a.example"));
+    for (others, time) in [(["a", "b", "twin"].as_slice(), 600), (&["a", "twin"], 1000)] {
+        let mut spec = twice.clone();
+        spec.providers.retain(|provider| others.contains(&provider.id.as_str()));
+        let upstreams = Upstreams::new(&[("a:http", SERVER), ("b:http", SERVER), ("twin:http", SERVER)]);
+        assert_eq!(error(upstreams.serve(listed(&testing::live(spec))).await).0, -32002);
+        assert!(!upstreams.attempted().contains(&"twin:http".to_owned()));
+        assert_eq!(upstreams.times()[0], time, "a twin is nobody to keep time for");
     }
 }
 
@@ -471,16 +501,19 @@ async fn case_26_a_signed_transaction_goes_on_until_somebody_answers() {
         Does::Breaks(Dispatch::NotSent),
         Does::Breaks(Dispatch::Unknown),
         Does::Fails(-32005, Category::RateLimit),
-        SERVER,
+        Does::Fails(-32601, Category::MethodNotFound),
+        Does::Babbles(ReplyDefect::InvalidJson),
     ] {
         let upstreams = Upstreams::new(&[("a:http", does), ("b:http", Does::Answers("\"0xhash\""))]);
         let call = listed_for(&abc(), "eth_sendRawTransaction", SECOND);
         assert_eq!(result(upstreams.serve(call).await), "\"0xhash\"");
     }
-    let explicit = Does::Fails(-32000, Category::UnclassifiedServerError);
-    let upstreams = Upstreams::new(&[("a:http", explicit)]);
-    let call = listed_for(&abc(), "eth_sendRawTransaction", SECOND);
-    assert_eq!(error(upstreams.serve(call).await).1, "from a");
+    for category in [Category::UnclassifiedServerError, Category::CapabilityViolation, Category::ServerError]
+    {
+        let upstreams = Upstreams::new(&[("a:http", Does::Fails(-32000, category))]);
+        let call = listed_for(&abc(), "eth_sendRawTransaction", SECOND);
+        assert_eq!(error(upstreams.serve(call).await).1, "from a", "an explicit answer is final");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -495,7 +528,7 @@ async fn what_never_left_may_go_elsewhere_whatever_the_method() {
 // === counting ===
 
 #[tokio::test(start_paused = true)]
-async fn no_more_channels_are_sent_to_than_the_policy_says() {
+async fn no_more_channels_are_tried_than_the_policy_says() {
     let policy = FailoverPolicy { max_attempts: 2, ..FailoverPolicy::default() };
     let upstreams = Upstreams::new(&[
         ("a:http", Does::Breaks(Dispatch::NotSent)),
@@ -504,12 +537,12 @@ async fn no_more_channels_are_sent_to_than_the_policy_says() {
     ]);
     let call = listed(&abcd());
     let journal = call.journal().clone();
-    assert_eq!(error(upstreams.run(policy, call).await).1, "from c");
-    // The one that was not reached does not count.
-    assert_eq!(upstreams.attempted(), ["a:http", "b:http", "c:http"]);
-    assert_eq!(journal.candidates().unwrap().dispatched(), 2);
+    assert_eq!(error(upstreams.run(policy, call).await).1, "from b");
+    assert_eq!(upstreams.attempted(), ["a:http", "b:http"]);
+    // The one that was not reached does not count as sent to.
+    assert_eq!(journal.candidates().unwrap().dispatched(), 1);
     let ordinals: Vec<_> = upstreams.seen.lock().unwrap().iter().map(|seen| seen.ordinal).collect();
-    assert_eq!(ordinals, [0, 0, 1]);
+    assert_eq!(ordinals, [0, 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -834,12 +867,22 @@ async fn a_call_that_only_channels_on_probation_are_left_for_is_told_of() {
         let entries = log.entries(event).into_iter();
         entries.map(|entry| (entry.level, entry.fields["provider_id"].clone())).collect::<Vec<_>>()
     };
-    assert_eq!(told("lasso.failover.degraded_mode"), [(Level::WARN, "a".into())]);
+    // The breaker of a refused: b was the first that was sent to.
+    assert_eq!(told("lasso.failover.degraded_mode"), [(Level::WARN, "b".into())]);
     assert_eq!(told("lasso.failover.fast_fail"), [(Level::WARN, "b".into())]);
     let reason = log.entries("lasso.failover.fast_fail")[0].fields["failover_reason"].clone();
     assert_eq!(reason, "server_error_detected");
     assert_eq!(told("lasso.failover.degraded_success"), [(Level::INFO, "c".into())]);
     assert!(log.entries("lasso.failover.exhaustion").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_ends_the_call_is_no_failover() {
+    let (log, _guard) = Log::at(LevelFilter::INFO);
+    let upstreams = Upstreams::new(&[("a:http", SERVER), ("b:http", SERVER)]);
+    assert_eq!(error(upstreams.serve(listed(&chain(&["a", "b"]))).await).1, "from b");
+    let entries = log.entries("lasso.failover.fast_fail");
+    assert_eq!((entries.len(), &entries[0].fields["provider_id"]), (1, &"a".into()));
 }
 
 #[tokio::test(start_paused = true)]

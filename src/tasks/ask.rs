@@ -4,24 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lasso_layers::attempt::Attempt;
-use lasso_layers::attempt::classify::{Classify, ClassifyLayer};
-use lasso_layers::attempt::timeout::{Timeout, TimeoutLayer};
+use lasso_layers::attempt::classify::ClassifyLayer;
+use lasso_layers::attempt::timeout::TimeoutLayer;
 use lasso_layers::call::{Body, Call, Candidate, Failure, Reply, Route, UpstreamFailure};
 use lasso_layers::catalog::{Category, Transport};
 use lasso_layers::wire::{ErrorObject, Request, code};
 use serde::Deserialize;
 use tokio::time::Instant;
-use tower::{ServiceBuilder, ServiceExt};
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceBuilder, ServiceExt};
 
 use super::targets::Target;
-use crate::upstream::HttpUpstream;
 
 /// Asks upstreams directly: over the same connections, with the same headers and the same reading of errors as
 /// requests of clients, but past breakers and limits, and unmeasured. Whoever asks decides what an answer means
 /// for those.
 #[derive(Clone, Debug)]
 pub(crate) struct Asker {
-    stack: Timeout<Classify<HttpUpstream>>,
+    /// Boxed: questions are rare, and the tasks need not know what they are sent with.
+    stack: BoxCloneSyncService<Attempt, Reply, Failure>,
 }
 
 /// What came of a question.
@@ -34,11 +35,15 @@ pub(super) struct Answer {
 }
 
 impl Asker {
-    /// Over the connections of this client.
-    pub(crate) fn new(upstream: HttpUpstream) -> Self {
+    /// Sends with this service.
+    pub(crate) fn new<U>(upstream: U) -> Self
+    where
+        U: Service<Attempt, Response = Reply, Error = Failure> + Clone + Send + Sync + 'static,
+        U::Future: Send,
+    {
         let stack =
             ServiceBuilder::new().layer(TimeoutLayer::new()).layer(ClassifyLayer::new()).service(upstream);
-        Self { stack }
+        Self { stack: BoxCloneSyncService::new(stack) }
     }
 
     /// Calls a method without parameters whose result is a quantity

@@ -10,6 +10,7 @@ mod strangers;
 mod sweep;
 mod targets;
 mod tick;
+mod upkeep;
 
 pub(crate) use self::ask::Asker;
 pub(crate) use self::heads::{HeadPoller, HeadsPolicy};
@@ -18,3 +19,4 @@ pub use self::reload::{Reload, ReloadPolicy};
 pub(crate) use self::strangers::Strangers;
 pub use self::sweep::{expire_benchmarks, sweep_limits};
 pub use self::tick::keep_timers_near;
+pub(crate) use self::upkeep::Upkeep;

@@ -159,6 +159,24 @@ async fn routing_17_cases_51_and_52_each_failed_probation_doubles_the_time() {
 }
 
 #[tokio::test]
+async fn probation_begins_by_itself() {
+    let world = World::with(&["a", "b"], quick, |_| {}).await;
+    let seen = transitions(&world);
+    world.proxy.open_breaker("a");
+    until("the end of the time is told", || seen.lock().unwrap().len() == 2).await;
+    let told = seen.lock().unwrap()[1].clone();
+    assert_eq!((told.from, told.to), (BreakerState::Open, BreakerState::HalfOpen));
+    assert_eq!(told.reason, Reason::ProactiveRecovery);
+    let breaker = world.proxy.breaker("a");
+    assert_eq!((breaker.state, breaker.successes, breaker.in_flight), (BreakerState::HalfOpen, 0, 0));
+    assert_eq!(world.asked(), [0, 0]);
+    for _ in 0..2 {
+        assert_eq!(world.ask("a").await.who(), "a");
+    }
+    assert_eq!(world.proxy.breaker("a").state, BreakerState::Closed);
+}
+
+#[tokio::test]
 async fn routing_17_case_53_a_fourth_call_on_probation_goes_elsewhere() {
     let world = World::with(&["a", "b"], quick, |_| {}).await;
     world.proxy.open_breaker("a");

@@ -5,7 +5,9 @@ use std::time::Duration;
 use http::StatusCode;
 use lasso_layers::attempt::breaker::BreakerState;
 use lasso_layers::catalog::{Category, ChainSpec};
+use lasso_layers::state::health::{Availability, Rows, Status};
 use lasso_rpc::config::Settings;
+use lasso_rpc::health::ProviderHealth;
 use lasso_rpc::sim::{Fault, Rule, SimChain, SimChainOptions, SimNode, SimNodeOptions};
 use tokio::time::Instant;
 
@@ -36,6 +38,12 @@ fn often(chain: &mut ChainSpec) {
 async fn wait_for(world: &World, provider: &str, state: BreakerState) {
     until(&format!("the breaker of {provider} is {state}"), || world.proxy.breaker(provider).state == state)
         .await;
+}
+
+fn health(proxy: &Proxy, provider: &str) -> ProviderHealth {
+    let catalog = proxy.runtime.live.snapshot();
+    let (_, provider) = catalog.profiles()[0].chains()[0].provider(provider).expect("the provider exists");
+    proxy.runtime.provider_health(provider, Instant::now())
 }
 
 async fn node_on(chain: SimChain, name: &str) -> SimNode {
@@ -85,6 +93,11 @@ async fn routing_17_case_63_a_node_of_another_chain_is_isolated_and_has_no_say_i
     assert_eq!(heights.latest(1, proxy.channel("wrong").instance), None);
     assert_eq!(heights.consensus(1, Instant::now()), Some(right.height()));
     assert_eq!(proxy.breaker("wrong").state, BreakerState::Open);
+    let health = health(&proxy, "wrong");
+    assert_eq!((health.status, health.availability), (Status::Unhealthy, Availability::Down));
+    let probe = health.rows.probe.unwrap();
+    assert!(probe.failures >= 3 && probe.last_error.unwrap().contains("has 5"));
+    assert_eq!(self::health(&proxy, "right").status, Status::Healthy);
 }
 
 #[tokio::test]
@@ -99,6 +112,52 @@ async fn a_rate_limited_probe_limits_and_does_not_count() {
         (world.proxy.breaker("a").state, world.proxy.breaker("a").failures),
         (BreakerState::Closed, 0)
     );
+}
+
+#[tokio::test]
+async fn what_a_status_means_to_a_probe_is_shown_and_not_always_counted() {
+    let forbidden = Fault::status(StatusCode::FORBIDDEN);
+    let busy = Fault::Html(StatusCode::SERVICE_UNAVAILABLE);
+    let codes = Fault::RpcError { code: -32029, message: "slow down".to_owned(), data: None };
+    let unpaid = Fault::status(StatusCode::PAYMENT_REQUIRED);
+    let world = World::with(&["forbidden", "codes", "unpaid", "busy"], probes, often).await;
+    for (name, fault) in [("forbidden", forbidden), ("codes", codes), ("unpaid", unpaid), ("busy", busy)] {
+        world.node(name).behave([Rule::method(PROBE, fault)]);
+    }
+    let status = |name| health(&world.proxy, name).status;
+    until("all were asked", || {
+        let unpaid = status("unpaid") == Status::Misconfigured;
+        unpaid && ["forbidden", "codes", "busy"].iter().all(|name| status(name) >= Status::Degraded)
+    })
+    .await;
+    for limited in ["forbidden", "codes"] {
+        assert!(world.proxy.limited(limited).is_some_and(|left| left > ms(30_000)), "{limited}");
+        assert_eq!(world.proxy.breaker(limited).failures, 0, "{limited}");
+    }
+    for failed in ["unpaid", "busy"] {
+        assert_eq!(world.proxy.limited(failed), None, "{failed}");
+        assert!(world.proxy.breaker(failed).failures > 0, "{failed}");
+    }
+}
+
+#[tokio::test]
+async fn polls_that_fail_open_the_breaker() {
+    let strict = |settings: &mut Settings| {
+        polls(settings);
+        settings.circuit_breaker.category_thresholds.clear();
+        settings.circuit_breaker.failure_threshold = 2;
+    };
+    let world = World::with(&["a", "b"], strict, often).await;
+    world.node("a").behave([Rule::method(POLL, Fault::status(StatusCode::BAD_GATEWAY))]);
+    wait_for(&world, "a", BreakerState::Open).await;
+    assert_eq!(world.proxy.breaker("a").last_error.unwrap().category, Category::ServerError);
+    let row = health(&world.proxy, "a").rows.block_sync.unwrap();
+    assert_eq!((row.status, row.failures), (Status::Degraded, 2));
+    // Left alone now: what is skipped is not counted.
+    let polled = world.node("a").calls(POLL);
+    asked_again(world.node("b"), POLL, 3).await;
+    assert_eq!(world.node("a").calls(POLL), polled);
+    assert_eq!(health(&world.proxy, "a").rows.block_sync.unwrap().failures, 2);
 }
 
 #[tokio::test]
@@ -179,6 +238,7 @@ async fn instances_join_and_leave_with_the_catalogue() {
     asked_again(&nodes[1], POLL, 2).await;
     until("the height of the one that left is forgotten", || proxy.runtime.heights.latest(1, left).is_none())
         .await;
+    until("its rows are deleted", || proxy.runtime.health.of(left) == Rows::default()).await;
     let calls = nodes[0].total_calls();
     asked_again(&nodes[1], PROBE, 3).await;
     asked_again(&nodes[1], POLL, 3).await;

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use http::StatusCode;
 use lasso_layers::attempt::breaker::BreakerState;
-use lasso_layers::catalog::{ChainSpec, ClientLimit, ProfileSpec, ProviderSpec};
+use lasso_layers::catalog::{ChainSpec, Channel, ClientLimit, ProfileSpec, ProviderSpec};
 use lasso_rpc::sim::{Ending, Fault, Rule, SimNode};
 use serde_json::json;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::support::{Client, LIMIT, Proxy, Reply, WHO, World, chain_of, ms, node, profile, request, until};
 
@@ -186,6 +187,26 @@ async fn what_is_known_of_an_upstream_outlives_the_change_of_others() {
         world.proxy.call_at("/rpc/load-balanced/ethereum", WHO, json!([])).await.who();
     }
     assert_eq!(world.node("a").calls(WHO), 5);
+}
+
+#[tokio::test]
+async fn an_upstream_that_left_and_came_back_starts_anew() {
+    let world = World::start(&["a", "b"]).await;
+    let (proxy, now) = (&world.proxy, Instant::now());
+    let (a, b) = (proxy.channel("a"), proxy.channel("b"));
+    for channel in [&a, &b] {
+        proxy.runtime.breakers.open(channel, now);
+        proxy.runtime.paces.limit(channel, None, now);
+    }
+    let status = |channel: &Channel| proxy.runtime.breakers.status(channel.key, Instant::now());
+    proxy.runtime.live.publish(only(chain_of([world.node("b")]))).unwrap();
+    until("it is forgotten", || status(&a).state == BreakerState::Closed).await;
+    until("its limit too", || proxy.runtime.paces.remaining(a.key, now).is_none()).await;
+    proxy.runtime.live.publish(only(chain_of(&world.nodes))).unwrap();
+    assert_eq!(proxy.channel("a").key, a.key);
+    assert_eq!(world.ask("a").await.who(), "a");
+    assert_eq!((status(&b).state, status(&b).openings), (BreakerState::Open, 1));
+    assert!(proxy.limited("b").is_some());
 }
 
 #[tokio::test]

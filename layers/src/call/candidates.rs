@@ -188,6 +188,9 @@ impl Demotion {
     /// Attempts on the channel wait, and nothing is heard of it. Moves it back within its tier, behind those that
     /// may lack the requested block.
     pub const STALLED: Self = Self(8);
+    /// The breaker is half-open and waits for as many attempts as it lets through: it will most likely refuse. The
+    /// channel is still drawn in its turn, but no time is kept for it.
+    pub const BUSY: Self = Self(16);
 
     /// Whether `other` is part of this.
     #[must_use]
@@ -243,6 +246,19 @@ impl Candidates {
         }
     }
 
+    /// Rules out what stands behind the first `most` usable channels of a ranked shortlist: no call is sent further. Those
+    /// with a declared limit against them are counted apart, because they only matter where there is no other.
+    pub fn bound(shortlist: &mut [Candidate], most: u32) {
+        for is_limited in [false, true] {
+            let usable = shortlist
+                .iter_mut()
+                .filter(|candidate| candidate.excluded.is_none() && candidate.limit.is_some() == is_limited);
+            for candidate in usable.skip(most as usize) {
+                candidate.excluded = Some("max_attempts");
+            }
+        }
+    }
+
     /// Closes the shortlist of a call that was planned anew: what was sent to stays counted and is not sent to again,
     /// and what an earlier failure ruled out stays ruled out.
     #[must_use]
@@ -288,7 +304,9 @@ impl Candidates {
     }
 
     fn draw_where(&self, eligible: impl Fn(&Candidate) -> bool) -> Option<usize> {
-        let eligible = |candidate: &Candidate| candidate.excluded.is_none() && eligible(candidate);
+        let eligible = |candidate: &Candidate| {
+            candidate.excluded.is_none() && eligible(candidate) && !self.is_spent(candidate.channel)
+        };
         let mut start = 0;
         while start < self.list.len() {
             let tier = self.list[start].tier();
@@ -304,30 +322,58 @@ impl Candidates {
         None
     }
 
+    /// Whether a channel was used already: two providers of a chain may be one instance, and what the one did with the
+    /// call the other would do too.
+    fn is_spent(&self, channel: ChannelKey) -> bool {
+        self.list.iter().any(|candidate| {
+            candidate.channel == channel
+                && matches!(candidate.progress(), Progress::Taken | Progress::Failed(_) | Progress::Answered)
+        })
+    }
+
+    /// Whether the channel's turn may come.
+    fn is_left(&self, candidate: &Candidate) -> bool {
+        candidate.excluded.is_none()
+            && candidate.progress() == Progress::Untried
+            && !self.is_spent(candidate.channel)
+    }
+
     /// Whether a further [`draw`](Self::draw) would find a channel.
     #[must_use]
     pub fn has_more(&self) -> bool {
+        self.list.iter().any(|candidate| candidate.limit.is_none() && self.is_left(candidate))
+    }
+
+    /// Whether a further draw would find a channel that can be expected to take the call, so that time is to be kept
+    /// for it. `ignoring_limits` as for the second pass.
+    #[must_use]
+    pub fn has_prospect(&self, ignoring_limits: bool) -> bool {
         self.list.iter().any(|candidate| {
-            candidate.excluded.is_none()
-                && candidate.limit.is_none()
-                && candidate.progress() == Progress::Untried
+            (ignoring_limits || candidate.limit.is_none())
+                && !candidate.demotion.contains(Demotion::BUSY)
+                && self.is_left(candidate)
         })
     }
 
     /// Whether any channel is left out for nothing but a declared limit.
     #[must_use]
     pub fn has_limited(&self) -> bool {
-        self.list.iter().any(|candidate| {
-            candidate.excluded.is_none()
-                && candidate.limit.is_some()
-                && candidate.progress() == Progress::Untried
-        })
+        self.list.iter().any(|candidate| candidate.limit.is_some() && self.is_left(candidate))
     }
 
-    /// Whether the channel at `index` is on probation and every other one that could be asked is too.
+    /// Whether there are usable channels and a declared limit speaks against every one of them.
+    #[must_use]
+    pub fn are_all_limited(&self) -> bool {
+        let mut usable = self.list.iter().filter(|candidate| candidate.excluded.is_none()).peekable();
+        usable.peek().is_some() && usable.all(|candidate| candidate.limit.is_some())
+    }
+
+    /// Whether the channel at `index` is on probation, and no other is left that is not.
     #[must_use]
     pub fn is_degraded_at(&self, index: usize) -> bool {
-        let is_healthy = |candidate: &Candidate| candidate.excluded.is_none() && !candidate.tier().half_open;
+        let is_healthy = |candidate: &Candidate| {
+            !candidate.tier().half_open && candidate.limit.is_none() && self.is_left(candidate)
+        };
         self.list[index].tier().half_open && !self.list.iter().any(is_healthy)
     }
 
@@ -469,6 +515,48 @@ mod tests {
         assert_eq!(names(Demotion::NONE), [""; 0]);
         assert_eq!(names(Demotion::BEHIND.and(Demotion::HALF_OPEN)), ["half_open", "behind"]);
         assert_eq!(names(Demotion::LIMITED), ["limited"]);
+    }
+
+    #[test]
+    fn of_two_providers_that_are_one_instance_one_is_drawn() {
+        let mut candidates = list(&[Demotion::NONE; 3]);
+        candidates.list[2].channel = candidates.list[0].channel;
+        assert_eq!(candidates.draw(), Some(0));
+        assert_eq!(candidates.draw(), Some(1));
+        assert!(!candidates.has_more());
+        assert_eq!(candidates.draw(), None);
+        // What was not sent may be sent by the other name.
+        candidates.all()[0].skipped(Category::CircuitOpen);
+        assert_eq!(candidates.draw(), Some(2));
+    }
+
+    #[test]
+    fn a_busy_channel_is_drawn_and_no_prospect() {
+        let candidates = list(&[Demotion::NONE, Demotion::HALF_OPEN.and(Demotion::BUSY)]);
+        assert_eq!(candidates.draw(), Some(0));
+        assert!(candidates.has_more() && !candidates.has_prospect(false));
+        assert_eq!(candidates.draw(), Some(1));
+    }
+
+    #[test]
+    fn a_list_is_bounded_by_what_can_be_used() {
+        let mut list: Vec<Candidate> = list(&[Demotion::NONE; 8]).list.into_vec();
+        list[0].limit = Some("param_limit");
+        list[1].excluded = Some("circuit_open");
+        list[3].limit = Some("param_limit");
+        list[4].limit = Some("param_limit");
+        Candidates::bound(&mut list, 2);
+        let ruled_out: Vec<_> = (0..8).filter(|at| list[*at].excluded == Some("max_attempts")).collect();
+        assert_eq!(ruled_out, [4, 6, 7]);
+    }
+
+    #[test]
+    fn a_call_is_degraded_where_no_healthy_channel_is_left() {
+        let candidates = list(&[Demotion::NONE, Demotion::HALF_OPEN]);
+        assert!(!candidates.is_degraded_at(1), "the first one is left");
+        assert_eq!(candidates.draw(), Some(0));
+        candidates.all()[0].skipped(Category::CircuitOpen);
+        assert!(candidates.is_degraded_at(1) && !candidates.is_degraded_at(0));
     }
 
     #[test]

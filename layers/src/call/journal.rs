@@ -119,8 +119,11 @@ impl Journal {
 
     /// Notes that the first channel is about to be used.
     pub fn selection_ended(&self, now: Instant) {
-        if let Some(start) = self.selection_start.get() {
-            self.selection_nanos.store(nanos(now - *start), Ordering::Relaxed);
+        // Once: a channel that could not be reached is drawn after too, but its time is not that of choosing.
+        if let Some(start) = self.selection_start.get()
+            && self.selection_nanos.load(Ordering::Relaxed) == 0
+        {
+            self.selection_nanos.store(nanos(now - *start).max(1), Ordering::Relaxed);
         }
     }
 

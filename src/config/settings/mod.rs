@@ -18,8 +18,8 @@ use super::problem::{Located, Report};
 use setting::Setting;
 
 pub use self::keys::{
-    Admin, Batch, BlockSync, CircuitBreaker, Cluster, Failover, Fastest, LatencyWeighted, Log, Methods,
-    Observability, Probe, Reload, Routing, Server, Settings, Stall, Subscriptions, UpstreamHttp,
+    Admin, Batch, Benchmarks, BlockSync, CircuitBreaker, Cluster, Failover, Fastest, LatencyWeighted, Log,
+    Methods, Observability, Probe, Reload, Routing, Server, Settings, Stall, Subscriptions, UpstreamHttp,
     UpstreamRateLimit, UpstreamWebsocket, Websocket,
 };
 pub use self::maps::{CategoryThresholds, MethodTimeouts};

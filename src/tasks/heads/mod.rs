@@ -202,3 +202,6 @@ fn stagger(target: &Target) -> Duration {
     let spread = target.watch.interval.min(SPREAD).as_millis().max(1);
     Duration::from_millis((u128::from(hasher.finish()) % spread) as u64)
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,3 +177,6 @@ fn judge(outcome: Result<u64, Failure>, expected: u64) -> Result<(), Wrong> {
         Err(failure) => Err(Wrong::Failed(failure)),
     }
 }
+
+#[cfg(test)]
+mod tests;

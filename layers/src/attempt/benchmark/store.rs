@@ -71,6 +71,11 @@ impl Benchmarks {
         }
     }
 
+    /// Forgets the last probe of a channel that is no longer used.
+    pub fn forget_probe(&self, channel: ChannelKey) {
+        self.store.probes.cell(channel.index()).store(0, Ordering::Relaxed);
+    }
+
     /// The record of a series, once it has one.
     #[must_use]
     pub fn read(&self, series: Series) -> Option<Summary> {

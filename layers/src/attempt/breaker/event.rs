@@ -151,6 +151,13 @@ impl Transition {
             // A provider that stays down is news once or twice, not every ten minutes.
             BreakerState::Open if self.openings > 2 => opened!(debug),
             BreakerState::Open => opened!(warn),
+            BreakerState::HalfOpen if self.reason == Reason::ProactiveRecovery => {
+                event!(
+                    info,
+                    "lasso.circuit_breaker.proactive_recovery",
+                    "circuit breaker waited long enough"
+                );
+            }
             BreakerState::HalfOpen => {
                 event!(info, "lasso.circuit_breaker.half_open", "circuit breaker lets a few calls through");
             }

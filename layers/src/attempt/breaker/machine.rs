@@ -1,7 +1,8 @@
 //! The breaker as a pure state machine on one word.
 //!
-//! Time is in milliseconds since some origin and comes with the events that depend on it. There is no
-//! timer: the first event at or after the deadline of an open breaker finds it half-open.
+//! Time is in milliseconds since some origin and comes with the events that depend on it. It needs no timer:
+//! the first event at or after the deadline of an open breaker finds it half-open. Whoever looks at the clock
+//! now and then and says so has it half-open before anybody asks.
 
 use crate::catalog::Category;
 use crate::state::millis;
@@ -47,6 +48,8 @@ pub(super) enum State {
 pub(super) enum Event {
     /// A call asks to be let through.
     Admit { now: u64 },
+    /// Somebody looked at the clock.
+    Tick { now: u64 },
     /// A call that was admitted in `epoch` succeeded.
     Success { epoch: u16 },
     /// A call that was admitted in `epoch` failed, and the provider is to blame.
@@ -61,15 +64,18 @@ pub(super) enum Event {
     Open { now: u64, random: u64 },
     /// Somebody closes the breaker by hand.
     Close,
+    /// The channel is no longer used.
+    Forget,
 }
 
 impl Event {
     /// When it happens, where that matters.
     pub(super) const fn time(self) -> Option<u64> {
         match self {
-            Self::Admit { now } | Self::ProbeSuccess { now } | Self::Open { now, .. } => Some(now),
+            Self::Admit { now } | Self::Tick { now } => Some(now),
+            Self::ProbeSuccess { now } | Self::Open { now, .. } => Some(now),
             Self::Failure { cause, .. } | Self::ProbeFailure(cause) => Some(cause.now),
-            Self::Success { .. } | Self::Release { .. } | Self::Close => None,
+            Self::Success { .. } | Self::Release { .. } | Self::Close | Self::Forget => None,
         }
     }
 }
@@ -114,6 +120,8 @@ pub enum Reason {
     ReopenDueToFailure,
     /// The recovery timeout is over, and a call asked for the channel.
     AttemptRecovery,
+    /// The recovery timeout is over, and no call had asked for the channel yet.
+    ProactiveRecovery,
     /// The provider answered a probe.
     RecoveryAttempt,
     /// Enough successes.
@@ -132,6 +140,7 @@ impl Reason {
             Self::FailureThresholdExceeded => "failure_threshold_exceeded",
             Self::ReopenDueToFailure => "reopen_due_to_failure",
             Self::AttemptRecovery => "attempt_recovery",
+            Self::ProactiveRecovery => "proactive_recovery",
             Self::RecoveryAttempt => "recovery_attempt",
             Self::Recovered => "recovered",
             Self::ManualOpen => "manual_open",
@@ -164,6 +173,12 @@ impl Machine {
             (State::Open { .. }, Event::Admit { .. }) => {
                 self.half_open(0, 1).changed(Reason::AttemptRecovery)
             }
+            // At the deadline it is half-open even if nobody asks.
+            (State::Open { deadline }, Event::Tick { now }) if now >= deadline => {
+                self.half_open(0, 0).changed(Reason::ProactiveRecovery)
+            }
+            // Only what is open waits for a deadline.
+            (_, Event::Tick { .. }) => self.stays(),
             // The provider is back early. Believed or not, as the policy says.
             (State::Open { deadline }, Event::ProbeSuccess { now }) => {
                 if now < deadline && policy.probe_recovery == ProbeRecovery::AfterDeadline {
@@ -216,6 +231,8 @@ impl Machine {
             // By hand, from any state: as new.
             (State::Closed, Event::Close) => Self { failures: 0, ..self }.stays(),
             (_, Event::Close) => self.close().changed(Reason::ManualClose),
+            // As new, and deaf to what is still under way. Nobody is told: nobody uses it.
+            (_, Event::Forget) => self.close().stays(),
 
             // A slot is all that can be released, and only a half-open breaker has slots. Outcomes of an
             // earlier epoch come too late to say anything.
@@ -229,6 +246,12 @@ impl Machine {
             State::Open { deadline } if now >= deadline => State::HalfOpen { successes: 0, in_flight: 0 },
             state => state,
         }
+    }
+
+    /// Whether it is half-open and waits for as many calls as it lets through.
+    pub(super) fn is_busy_at(self, now: u64, policy: &BreakerPolicy) -> bool {
+        let most = limit(policy.half_open_max_inflight);
+        matches!(self.state_at(now), State::HalfOpen { in_flight, .. } if u32::from(in_flight) >= most)
     }
 
     /// How long it will be open, in milliseconds.

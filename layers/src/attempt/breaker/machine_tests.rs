@@ -132,6 +132,45 @@ fn it_is_open_before_the_deadline_and_half_open_at_it() {
 }
 
 #[test]
+fn it_is_half_open_at_the_deadline_even_if_nobody_asks() {
+    let (mut breaker, deadline) = Breaker::opened(0);
+    let open = breaker.machine;
+    assert_eq!(breaker.apply(Event::Tick { now: deadline - 1 }), Effect::None);
+    assert_eq!(breaker.machine, open);
+    assert_eq!(breaker.apply(Event::Tick { now: deadline }), Effect::Changed(Reason::ProactiveRecovery));
+    assert_eq!(breaker.machine.state, State::HalfOpen { successes: 0, in_flight: 0 });
+    assert_ne!(breaker.machine.epoch, open.epoch);
+    // Once is enough, and the time of calls under way is not its business.
+    breaker.apply(Event::Admit { now: deadline });
+    let half_open = breaker.machine;
+    assert_eq!(breaker.apply(Event::Tick { now: deadline + 1 }), Effect::None);
+    assert_eq!(breaker.machine, half_open);
+    // The first call did not have to ask for it, and counts like any other.
+    assert_eq!(breaker.succeed(), Effect::None);
+    breaker.apply(Event::Admit { now: deadline });
+    assert_eq!(breaker.succeed(), Effect::Changed(Reason::Recovered));
+}
+
+#[test]
+fn what_is_forgotten_is_as_new_and_hears_nothing_of_before() {
+    let (mut breaker, deadline) = Breaker::half_open();
+    let stale = breaker.machine.epoch;
+    assert_eq!(breaker.apply(Event::Forget), Effect::None);
+    let new = breaker.machine;
+    assert_eq!(new, Machine { epoch: new.epoch, ..Machine::unpack(0) });
+    breaker.apply(Event::Failure { epoch: stale, cause: cause(Category::Timeout, deadline) });
+    assert_eq!(breaker.machine, new);
+
+    // A closed one that heard of failures too.
+    let mut breaker = Breaker::new();
+    let stale = breaker.machine.epoch;
+    breaker.fail(Category::ServerError, 0);
+    breaker.apply(Event::Forget);
+    breaker.apply(Event::Failure { epoch: stale, cause: cause(Category::ServerError, 0) });
+    assert_eq!((breaker.machine.state, breaker.machine.failures), (State::Closed, 0));
+}
+
+#[test]
 fn a_late_failure_does_not_move_the_deadline() {
     let mut breaker = Breaker::new();
     let early = breaker.machine.epoch;
@@ -367,6 +406,14 @@ proptest! {
                     model.probe_succeeded(now);
                     Some(Event::ProbeSuccess { now })
                 }
+                Op::Tick => {
+                    model.tick(now);
+                    Some(Event::Tick { now })
+                }
+                Op::Forget => {
+                    model = Model { generation: model.generation + 1, ..Model::default() };
+                    Some(Event::Forget)
+                }
                 Op::Open => {
                     model.openings = 0;
                     model.open(now);
@@ -393,8 +440,10 @@ enum Op {
     Admit,
     Finish(usize, Outcome),
     Probe(Option<Category>),
+    Tick,
     Open,
     Close,
+    Forget,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -426,6 +475,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => category().prop_map(|category| Op::Probe(Some(category))),
         1 => Just(Op::Open),
         1 => Just(Op::Close),
+        2 => Just(Op::Tick),
+        1 => Just(Op::Forget),
     ]
 }
 

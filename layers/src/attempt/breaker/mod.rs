@@ -43,6 +43,7 @@ mod permit;
 mod policy;
 mod service;
 mod store;
+mod word;
 
 pub use self::event::{BreakerState, LastError, Transition};
 pub use self::layer::CircuitBreakerLayer;

@@ -1,7 +1,6 @@
 //! The breakers of all channels.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use tokio::time::Instant;
 use super::event::log_failure;
 use super::machine::{Cause, Effect, Event, Machine, State, Step};
 use super::permit::blames_provider;
+use super::word::Word;
 use super::{BreakerPolicy, BreakerState, LastError, Permit, Reason, Refusal, Transition};
 use crate::call::{Demotion, Facts, Failure, Filter, Subject, Verdict};
 use crate::catalog::{Category, Channel, ChannelKey};
@@ -36,9 +36,8 @@ struct Store {
 #[derive(Default)]
 #[repr(align(64))]
 struct Cell {
-    /// A packed [`Machine`]. Relaxed throughout: the word is the whole state, so a compare-and-swap alone
-    /// puts all changes into one order, and no other memory is published with it.
-    word: AtomicU64,
+    /// The whole state.
+    word: Word,
     /// For people to read; nothing is decided by it.
     last_error: ArcSwapOption<LastError>,
 }
@@ -87,8 +86,8 @@ impl Breakers {
 
     /// Leave to send if the breaker is closed.
     pub(super) fn admit_closed(&self, key: ChannelKey) -> Option<Permit> {
-        let word = self.cell(key).word.load(Ordering::Relaxed);
-        Machine::is_closed(word).then(|| Permit::new(*self, key, Machine::epoch_of(word), false))
+        let epoch = self.cell(key).word.closed_epoch()?;
+        Some(Permit::new(*self, key, epoch, false))
     }
 
     /// Reports that a probe or a poll, which holds no permit, succeeded.
@@ -117,11 +116,25 @@ impl Breakers {
         self.apply(channel, Event::Close, None);
     }
 
+    /// Makes an open breaker half-open if its time is over, so that this is seen and told without a call. For
+    /// a task that looks at the clock now and then; without one, the next call does it.
+    pub fn tick(&self, channel: &Channel, now: Instant) {
+        let now = self.store.origin.millis(now);
+        self.apply(channel, Event::Tick { now }, None);
+    }
+
+    /// Makes the breaker of a channel that is no longer used as good as new. Outcomes of attempts that are
+    /// still under way change nothing any more; nobody is told.
+    pub fn forget(&self, key: ChannelKey) {
+        self.update(key, Event::Forget);
+        self.cell(key).last_error.store(None);
+    }
+
     /// What there is to see of a breaker.
     #[must_use]
     pub fn status(&self, key: ChannelKey, now: Instant) -> BreakerStatus {
         let cell = self.cell(key);
-        let machine = Machine::unpack(cell.word.load(Ordering::Relaxed));
+        let machine = cell.word.machine();
         let now = self.store.origin.millis(now);
         let state = machine.state_at(now);
         let (successes, in_flight) = match state {
@@ -141,7 +154,7 @@ impl Breakers {
 
     pub(super) fn succeeded(&self, channel: &Channel, epoch: u16) {
         // Nearly every call ends here.
-        if !Machine::is_untroubled(self.cell(channel.key).word.load(Ordering::Relaxed)) {
+        if !self.cell(channel.key).word.is_untroubled() {
             self.apply(channel, Event::Success { epoch }, None);
         }
     }
@@ -182,23 +195,8 @@ impl Breakers {
         step
     }
 
-    /// Applies an event: the machine before it, and the step that was taken.
     fn update(&self, key: ChannelKey, event: Event) -> (Machine, Step) {
-        let word = &self.cell(key).word;
-        let mut current = word.load(Ordering::Relaxed);
-        loop {
-            let before = Machine::unpack(current);
-            let step = before.apply(event, &self.store.policy);
-            let next = step.next.pack();
-            // An event that changes nothing writes nothing.
-            if next == current {
-                return (before, step);
-            }
-            match word.compare_exchange_weak(current, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return (before, step),
-                Err(seen) => current = seen,
-            }
-        }
+        self.cell(key).word.apply(event, &self.store.policy)
     }
 
     fn cause(&self, failure: &Failure, now: Instant) -> Cause {
@@ -222,28 +220,30 @@ impl Breakers {
 /// [`Stage::Circuit`](crate::call::Stage): an open breaker rules its channel out, a half-open one demotes it.
 impl Filter for Breakers {
     fn check(&self, subject: &Subject<'_>) -> Verdict {
-        let word = self.cell(subject.channel.key).word.load(Ordering::Relaxed);
-        if Machine::is_closed(word) {
-            return Verdict::Keep;
-        }
-        verdict(Machine::unpack(word).remaining_at(self.store.origin.millis(subject.now)))
+        let machine = self.cell(subject.channel.key).word.machine();
+        verdict(machine, &self.store.policy, || self.store.origin.millis(subject.now))
     }
 
     fn explain(&self, subject: &Subject<'_>) -> (Verdict, Facts) {
         let status = self.status(subject.channel.key, subject.now);
         let facts = Facts::none().with("state", status.state.as_str()).with("failures", status.failures);
+        let verdict = self.check(subject);
         if status.state == BreakerState::Closed {
-            return (Verdict::Keep, facts);
+            return (verdict, facts);
         }
         let last = status.last_error.map(|error| error.category.as_str());
-        let facts = facts.with("openings", status.openings).with_known("last_error", last);
-        (verdict(status.remaining.map(crate::state::millis)), facts)
+        (verdict, facts.with("openings", status.openings).with_known("last_error", last))
     }
 }
 
-/// What a breaker that is not closed says, by how many milliseconds it will still be open.
-fn verdict(remaining: Option<u64>) -> Verdict {
-    match remaining {
+/// What a breaker says of its channel.
+fn verdict(machine: Machine, policy: &BreakerPolicy, now: impl FnOnce() -> u64) -> Verdict {
+    if machine.state == State::Closed {
+        return Verdict::Keep;
+    }
+    let now = now();
+    match machine.remaining_at(now) {
+        None if machine.is_busy_at(now, policy) => Verdict::Demote(Demotion::HALF_OPEN.and(Demotion::BUSY)),
         None => Verdict::Demote(Demotion::HALF_OPEN),
         Some(remaining) => Verdict::Exclude {
             reason: Category::CircuitOpen.as_str(),

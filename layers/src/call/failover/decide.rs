@@ -26,13 +26,21 @@ pub(super) fn next(failure: &Failure, safety: Safety, earlier: usize) -> Next {
         (Safety::Replay, _) | (_, Dispatch::NotSent) => by_category,
         // The same signed bytes have the same hash, so sending them again is harmless.
         (Safety::Broadcast, Dispatch::Unknown) => by_category,
-        (Safety::Broadcast, Dispatch::Answered) if refused_before_execution(category) => by_category,
-        (Safety::Broadcast, Dispatch::Answered) if category == Category::ServerError => by_category,
+        (Safety::Broadcast, Dispatch::Answered) if !is_verdict(failure) => by_category,
         // A definite refusal by quota, plan or missing method executed nothing.
         (Safety::Unknown, Dispatch::Answered) if refused_before_execution(category) => by_category,
         (Safety::Stateful | Safety::Unknown, Dispatch::Unknown) => Next::StopIndeterminate,
         (_, Dispatch::Answered) => Next::Stop,
     }
+}
+
+/// Whether an answer to a signed transaction says something about the transaction. A quota, credentials, a method that
+/// is missing, HTTP 5xx and a reply that cannot be read say nothing.
+fn is_verdict(failure: &Failure) -> bool {
+    let Failure::Upstream(answer) = failure else { return false };
+    let is_about_the_provider =
+        matches!(answer.category, Category::RateLimit | Category::AuthError | Category::MethodNotFound);
+    !is_about_the_provider && !answer.http.is_some_and(|http| http.status.is_server_error())
 }
 
 /// Whether the provider turned the request away without looking at what it asks for.
@@ -55,8 +63,10 @@ pub(super) const fn defers_instance(category: Category) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+
     use super::*;
-    use crate::call::{TransportKind, UpstreamFailure};
+    use crate::call::{HttpRefusal, TransportKind, UpstreamFailure};
     use crate::catalog::Transport;
     use crate::wire::ErrorObject;
 
@@ -100,9 +110,17 @@ mod tests {
     #[test]
     fn a_signed_transaction_moves_on_unless_the_answer_is_explicit() {
         assert_eq!(next(&broken(Dispatch::Unknown), Safety::Broadcast, 0), Next::Try);
-        assert_eq!(next(&answered(Category::RateLimit), Safety::Broadcast, 0), Next::Try);
-        assert_eq!(next(&answered(Category::ServerError), Safety::Broadcast, 0), Next::Try);
-        assert_eq!(next(&answered(Category::UnclassifiedServerError), Safety::Broadcast, 0), Next::Stop);
+        for category in [Category::RateLimit, Category::AuthError, Category::MethodNotFound] {
+            assert_eq!(next(&answered(category), Safety::Broadcast, 0), Next::Try, "{category:?}");
+        }
+        for category in
+            [Category::ServerError, Category::CapabilityViolation, Category::UnclassifiedServerError]
+        {
+            assert_eq!(next(&answered(category), Safety::Broadcast, 0), Next::Stop, "{category:?}");
+        }
+        let Failure::Upstream(mut busy) = answered(Category::ServerError) else { unreachable!() };
+        busy.http = Some(HttpRefusal { status: StatusCode::SERVICE_UNAVAILABLE, mentions_limit: false });
+        assert_eq!(next(&Failure::Upstream(busy), Safety::Broadcast, 0), Next::Try);
     }
 
     #[test]

@@ -37,17 +37,23 @@ pub(super) fn fast_fail(call: &Call, candidate: &Candidate, category: Category) 
 
 /// The breaker refused a channel that was chosen while it still admitted.
 pub(super) fn circuit_open(call: &Call, candidate: &Candidate) {
-    event!(warn, "lasso.failover.circuit_open", call, candidate, "circuit open, trying the next channel");
+    event!(
+        warn,
+        "lasso.failover.circuit_open",
+        call,
+        candidate,
+        "circuit opened since the channel was chosen"
+    );
 }
 
-/// A call begins on a channel on probation, for want of another.
+/// A call began on a channel on probation, for want of another.
 pub(super) fn degraded_mode(call: &Call, candidate: &Candidate) {
     event!(
         warn,
         "lasso.failover.degraded_mode",
         call,
         candidate,
-        "no channel in good health, trying one on probation"
+        "no channel in good health, one on probation was tried"
     );
 }
 

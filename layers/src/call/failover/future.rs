@@ -54,6 +54,8 @@ struct Run {
     is_degraded: bool,
     /// What the client gets if nothing better comes.
     last: Option<Failure>,
+    /// Where `last` happened, until another attempt follows and that is told.
+    failed: Option<(Arc<Call>, usize)>,
 }
 
 impl<S: Service<Attempt>> ResponseFuture<S> {
@@ -72,6 +74,7 @@ impl<S: Service<Attempt>> ResponseFuture<S> {
             put_back: 0,
             is_degraded: false,
             last: None,
+            failed: None,
         };
         Self { service, state: State::Ready, run }
     }
@@ -115,7 +118,7 @@ where
 }
 
 /// The candidates of a call that is being run.
-fn candidates(call: &Call) -> &Candidates {
+fn candidates_of(call: &Call) -> &Candidates {
     call.journal().candidates().expect("the service opened the candidates")
 }
 
@@ -123,7 +126,7 @@ impl Run {
     /// The next attempt, or the end.
     fn draw(&mut self, now: Instant) -> Result<Attempt, Failure> {
         self.follow_catalogue(now);
-        let candidates = candidates(&self.call);
+        let candidates = candidates_of(&self.call);
         let dispatched = candidates.dispatched();
         if dispatched == 0 {
             self.call.journal().selection_ended(now);
@@ -131,17 +134,16 @@ impl Run {
         if dispatched >= self.policy.max_attempts {
             return Err(self.give_up());
         }
-        // Every channel that could be asked declares a limit below what the call asks for, and nothing was sent: the
-        // declarations may be wrong, so they are ignored from here on.
-        self.limits_off |= dispatched == 0 && !candidates.has_more() && candidates.has_limited();
+        // Every channel that could be asked declares a limit below what the call asks for: the declarations may be
+        // wrong, so they are ignored from here on.
+        self.limits_off |= dispatched == 0 && candidates.are_all_limited();
         let is_late = self.call.deadline.saturating_duration_since(now) < self.policy.min_attempt;
-        if is_late && self.is_more_left(candidates) {
+        if is_late && (candidates.has_more() || (self.limits_off && candidates.has_limited())) {
             return Err(ending::out_of_time(&self.call, candidates));
         }
         let Some(index) = self.next_candidate(candidates) else { return Err(self.give_up()) };
-        if dispatched == 0 && !self.is_degraded && candidates.is_degraded_at(index) {
-            self.is_degraded = true;
-            events::degraded_mode(&self.call, &candidates.all()[index]);
+        if let (Some((call, failed)), Some(failure)) = (self.failed.take(), &self.last) {
+            events::fast_fail(&call, &candidates_of(&call).all()[failed], failure.category());
         }
         let ordinal = candidates.count_dispatch();
         let deadline = self.attempt_deadline(now, ordinal, candidates);
@@ -158,7 +160,9 @@ impl Run {
             return;
         }
         // Without the route, the candidates of the old plan are passed by one after the other.
-        if let Some(call) = reselect.replan(&self.call, candidates(&self.call), now) {
+        if let Some(call) =
+            reselect.replan(&self.call, candidates_of(&self.call), self.policy.max_attempts, now)
+        {
             self.before = Some(std::mem::replace(&mut self.call, call));
             (self.limits_off, self.put_back) = (false, 0);
         }
@@ -177,15 +181,11 @@ impl Run {
         }
     }
 
-    /// Whether a further channel could be drawn.
-    fn is_more_left(&self, candidates: &Candidates) -> bool {
-        candidates.has_more() || (self.limits_off && candidates.has_limited())
-    }
-
     /// A first attempt leaves time for a second one where there can be one.
     fn attempt_deadline(&self, now: Instant, ordinal: u32, candidates: &Candidates) -> Instant {
         let call = &self.call;
-        if ordinal > 0 || call.method.safety() != Safety::Replay || !self.is_more_left(candidates) {
+        let may_follow = matches!(call.method.safety(), Safety::Replay | Safety::Broadcast);
+        if ordinal > 0 || !may_follow || !candidates.has_prospect(self.limits_off) {
             return call.deadline;
         }
         let total = call.deadline - call.received;
@@ -196,23 +196,36 @@ impl Run {
     }
 
     /// An attempt gave the answer.
-    fn answered(&self, index: usize) {
-        let candidate = &candidates(&self.call).all()[index];
+    fn answered(&mut self, index: usize) {
+        self.used(index);
+        let candidate = &candidates_of(&self.call).all()[index];
         candidate.answered();
         if self.is_degraded && candidate.tier().half_open {
             events::degraded_success(&self.call, candidate);
         }
     }
 
+    /// A channel was sent to. If it was the first of the call and on probation for want of another, that is told; not
+    /// before, because a breaker may still refuse what was drawn.
+    fn used(&mut self, index: usize) {
+        let candidates = candidates_of(&self.call);
+        if candidates.dispatched() == 1 && candidates.is_degraded_at(index) {
+            self.is_degraded = true;
+            events::degraded_mode(&self.call, &candidates.all()[index]);
+        }
+    }
+
     /// Notes what became of an attempt. `Err` is the end of the call.
     fn failed(&mut self, index: usize, failure: Failure) -> Result<(), Failure> {
-        let candidates = candidates(&self.call);
-        let candidate = &candidates.all()[index];
         let category = failure.category();
         let sent = failure.dispatch() != Dispatch::NotSent;
-        if !sent {
-            candidates.return_dispatch();
+        if sent {
+            self.used(index);
+        } else {
+            candidates_of(&self.call).return_dispatch();
         }
+        let candidates = candidates_of(&self.call);
+        let candidate = &candidates.all()[index];
         if let Failure::Rejected(_) = failure {
             let may_wait = bit(index) & !self.put_back != 0;
             if category == Category::RateLimit && may_wait {
@@ -247,8 +260,7 @@ impl Run {
             Next::Stop => Err(failure),
             Next::StopIndeterminate => Err(ending::indeterminate()),
             Next::Try => {
-                events::fast_fail(&self.call, candidate, failure.category());
-                self.last = Some(failure);
+                (self.last, self.failed) = (Some(failure), Some((self.call.clone(), index)));
                 Ok(())
             }
         }
@@ -256,7 +268,7 @@ impl Run {
 
     fn give_up(&mut self) -> Failure {
         let last = self.last.take();
-        last.unwrap_or_else(|| ending::nothing_usable(&self.call, candidates(&self.call)))
+        last.unwrap_or_else(|| ending::nothing_usable(&self.call, candidates_of(&self.call)))
     }
 }
 

@@ -7,9 +7,11 @@
 //! **Where it stands.** Innermost on the call side. The service inside takes [`Attempt`]s; there is one for all
 //! channels, because the channel is part of the attempt.
 //!
-//! **Time.** The call's deadline is never moved. The first attempt of a call that may be repeated gets only a
-//! share of it while another channel could still be tried, so that a hanging provider leaves time for a better
-//! one.
+//! **Time.** The call's deadline is never moved. The first attempt of a call that may be sent again, a signed transaction
+//! included, gets only a share of it while another channel could still be tried, so that a hanging provider leaves
+//! time for a better one. A channel on probation that is busy is no such prospect.
+//!
+//! **One instance, two names.** Where two providers of a chain are one instance, a call is sent to it once.
 //!
 //! **A new catalogue** in the middle of a call: what is under way goes on, and nothing more is sent to a channel that
 //! the new catalogue does not have. With [`FailoverLayer::reselect`] the call also chooses anew, once, so that it finds
@@ -48,16 +50,16 @@ use tower::{Layer, Service};
 
 pub use self::future::ResponseFuture;
 use self::reselect::Reselect;
-use super::{Call, Candidate, Failure, Reply};
+use super::{Call, Candidate, Candidates, Failure, Reply};
 use crate::attempt::Attempt;
 
 /// The bounds of failing over.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FailoverPolicy {
-    /// The most channels that are sent to for one call. An attempt that provably never left this process does
-    /// not count.
+    /// The most channels that are tried for one call: the first ones in ranked order.
     pub max_attempts: u32,
-    /// The share of the total time that a first attempt may use while another channel is left, from 0 to 1.
+    /// The share of the total time that a first attempt may use while another channel can be expected to take the
+    /// call after it, from 0 to 1.
     pub first_attempt_share: f64,
     /// The least time an attempt is started with.
     pub min_attempt: Duration,
@@ -150,6 +152,9 @@ where
     }
 
     fn call(&mut self, mut call: Call) -> ResponseFuture<S> {
+        if let Some(shortlist) = &mut call.shortlist {
+            Candidates::bound(shortlist, self.policy.max_attempts);
+        }
         call.candidates();
         // The future takes the service that was polled ready and leaves the clone, which was not.
         let clone = self.inner.clone();

@@ -21,9 +21,16 @@ impl Reselect {
 
     /// The call under the catalogue in force, with candidates that leave out what it tried before. Nothing if its
     /// route is gone.
-    pub(super) fn replan(self, call: &Call, before: &Candidates, now: Instant) -> Option<Arc<Call>> {
+    pub(super) fn replan(
+        self,
+        call: &Call,
+        before: &Candidates,
+        most: u32,
+        now: Instant,
+    ) -> Option<Arc<Call>> {
         let call = call.replanned(call.plan()?.renewed()?);
-        let shortlist = (self.0)(&call, now);
+        let mut shortlist = (self.0)(&call, now);
+        Candidates::bound(&mut shortlist, most);
         call.journal().open_candidates(|| Candidates::resume(shortlist, before));
         Some(Arc::new(call))
     }

@@ -306,7 +306,8 @@ impl TransportFailure {
             }
             TransportKind::Status(_) | TransportKind::InvalidReply { .. } => Category::ServerError,
             TransportKind::Capacity => Category::LocalCapacityRejection,
-            TransportKind::Encode => Category::InvalidParams,
+            // Another upstream may need it otherwise, and a second one that does not says enough.
+            TransportKind::Encode => Category::ClientError,
         }
     }
 
@@ -347,6 +348,13 @@ impl fmt::Debug for StatusFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_that_cannot_be_put_together_for_one_upstream_is_tried_with_another() {
+        let failure = Failure::transport(TransportKind::Encode, Dispatch::NotSent, Transport::Ws);
+        assert_eq!(failure.category().failover(), crate::catalog::Failover::Until(1));
+        assert!(!failure.category().penalises());
+    }
 
     #[test]
     fn debug_output_shows_no_key() {

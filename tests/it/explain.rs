@@ -68,7 +68,7 @@ async fn motley() -> World {
     proxy.open_breaker("open");
     proxy.runtime.paces.limit(&proxy.channel("limited"), Some(HOUR / 60), now);
     for (name, height) in [("behind", 900), ("well", 1_000), ("spare", 1_000)] {
-        let observation = Observation { height, at: now, source: Source::Http };
+        let observation = Observation { height, at: now, source: Source::Http, latency: None };
         proxy.runtime.heights.record(1, proxy.channel(name).instance, observation);
     }
     World { nodes, proxy }

@@ -103,7 +103,7 @@ impl World {
     }
 
     fn report(&self, provider: &str, height: u64) {
-        let observation = Observation { height, at: Instant::now(), source: Source::Http, latency: None };
+        let observation = Observation::new(height, Instant::now(), Source::Http);
         self.heights.record(1, self.channel(provider).instance, observation);
     }
 

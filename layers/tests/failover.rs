@@ -350,7 +350,18 @@ async fn case_8_a_hanging_provider_leaves_time_for_a_better_one() {
     let start = Instant::now();
     assert_eq!(result(upstreams.serve(listed(&abc())).await), "1");
     assert_eq!(start.elapsed().as_millis(), 610);
-    assert_eq!(upstreams.times(), [600, 400]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hanging_providers_leave_time_for_a_third() {
+    let upstreams = Upstreams::new(&[
+        ("a:http", Does::Hangs),
+        ("b:http", Does::Hangs),
+        ("c:http", Does::AnswersAfter(ms(100), "1")),
+    ]);
+    assert_eq!(result(upstreams.serve(listed(&abc())).await), "1");
+    // The share of all, the same share of the rest, and the rest.
+    assert_eq!(upstreams.times(), [600, 240, 160]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -402,7 +413,7 @@ async fn a_call_that_must_not_be_repeated_is_not_cut_short() {
 #[tokio::test(start_paused = true)]
 async fn a_signed_transaction_leaves_time_for_a_second_provider() {
     let upstreams = Upstreams::new(&[("a:http", Does::Hangs), ("b:http", Does::Answers("1"))]);
-    let call = listed_for(&abc(), "eth_sendRawTransaction", SECOND);
+    let call = listed_for(&chain(&["a", "b"]), "eth_sendRawTransaction", SECOND);
     assert_eq!(result(upstreams.serve(call).await), "1");
     assert_eq!(upstreams.times(), [600, 400]);
 }

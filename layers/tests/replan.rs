@@ -1,14 +1,17 @@
-//! What becomes of a call when another catalogue comes into force before it is answered.
+//! What becomes of a call when what it was planned by is no longer true before it is answered.
 #![cfg(all(feature = "failover", feature = "candidate", feature = "strategy", feature = "test-util"))]
 
 use std::future::ready;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use lasso_layers::attempt::Attempt;
 use lasso_layers::call::candidate::CandidateLayer;
 use lasso_layers::call::failover::{FailoverLayer, FailoverPolicy};
 use lasso_layers::call::strategy::StrategyLayer;
-use lasso_layers::call::{Batch, BatchItem, Call, Failure, Pin, Plan, Reply, UpstreamFailure};
+use lasso_layers::call::{
+    Batch, BatchItem, Call, Failure, Pin, Plan, Reply, Stage, Subject, UpstreamFailure, Verdict,
+};
 use lasso_layers::catalog::{Category, ChainSpec, Live, ProfileSpec, ProviderSpec, RoutingSpec, Strategy};
 use lasso_layers::testing;
 use lasso_layers::wire::ErrorObject;
@@ -74,10 +77,13 @@ impl<F: Fn(usize) + Send + Sync + 'static> Upstreams<F> {
         })))
     }
 
-    fn stack(self: &Arc<Self>) -> impl Service<Call, Response = Reply, Error = Failure> + use<F> {
+    fn stack(
+        self: &Arc<Self>,
+        candidates: CandidateLayer,
+    ) -> impl Service<Call, Response = Reply, Error = Failure> + use<F> {
         let upstreams = self.clone();
         let attempts = service_fn(move |attempt: Attempt| ready(upstreams.attempt(&attempt)));
-        let (candidates, strategies) = (CandidateLayer::new(), StrategyLayer::new());
+        let strategies = StrategyLayer::new();
         let failover = FailoverLayer::new(FailoverPolicy::default()).reselect({
             let (candidates, strategies) = (candidates.clone(), strategies.clone());
             move |call, now| {
@@ -90,7 +96,11 @@ impl<F: Fn(usize) + Send + Sync + 'static> Upstreams<F> {
     }
 
     async fn serve(self: &Arc<Self>, call: Call) -> Result<(), String> {
-        match self.stack().oneshot(call).await {
+        self.serve_where(CandidateLayer::new(), call).await
+    }
+
+    async fn serve_where(self: &Arc<Self>, candidates: CandidateLayer, call: Call) -> Result<(), String> {
+        match self.stack(candidates).oneshot(call).await {
             Ok(Reply::Result(_)) => Ok(()),
             Ok(other) => panic!("an answer that nobody gave: {other:?}"),
             Err(failure) => Err(failure.error().message.to_string()),
@@ -219,4 +229,37 @@ async fn what_a_failure_ruled_out_stays_ruled_out() {
     });
     assert_eq!(upstreams.serve(planned(&live, None)).await, Ok(()));
     assert_eq!(upstreams.asked(), ["a", "b"], "the other channel of a is not asked for the method it lacks");
+}
+
+/// Whether `c` lags, and who was asked, with `c` becoming well after so many attempts.
+async fn recovery(well_after: usize) -> (Result<(), String>, Vec<String>) {
+    let lags = Arc::new(AtomicBool::new(true));
+    let (recovers, filter) = (lags.clone(), lags);
+    let upstreams = Upstreams::new("c", move |before| {
+        if before + 1 == well_after {
+            recovers.store(false, Ordering::Relaxed);
+        }
+    });
+    let candidates = CandidateLayer::new().filter(Stage::Lag, move |subject: &Subject<'_>| {
+        match subject.provider.id == "c" && filter.load(Ordering::Relaxed) {
+            true => Verdict::exclude("lagging"),
+            false => Verdict::Keep,
+        }
+    });
+    let outcome = upstreams.serve_where(candidates, planned(&live(&["a", "b", "c"]), None)).await;
+    (outcome, upstreams.asked())
+}
+
+#[tokio::test]
+async fn a_call_that_failed_everywhere_looks_again_at_what_was_ruled_out() {
+    let (outcome, asked) = recovery(2).await;
+    assert_eq!(outcome, Ok(()));
+    assert_eq!(asked, ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn it_ends_with_the_last_error_if_nothing_changed() {
+    let (outcome, asked) = recovery(3).await;
+    assert_eq!(outcome, Err("from b".to_owned()));
+    assert_eq!(asked, ["a", "b"]);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lasso_layers::catalog::{Catalog, ChannelKey};
+use lasso_layers::catalog::{Catalog, ChannelKey, Transport};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::runtime::Runtime;
@@ -12,8 +12,8 @@ use crate::runtime::Runtime;
 /// time never left.
 const BEAT: Duration = Duration::from_millis(100);
 
-/// Makes breakers half-open when their time is over, whether or not a call asks for the channel, and forgets the
-/// channels that the catalogue no longer has: an upstream that is taken back later starts anew. What is known of the
+/// Makes breakers half-open when their time is over, whether or not a call asks for the channel; takes the say in the
+/// consensus height from instances whose HTTP breaker is open, until they report again; and forgets the channels that the catalogue no longer has: an upstream that is taken back later starts anew. What is known of the
 /// others is not touched.
 ///
 /// Calls need none of this to be treated right; it is for those who watch, and for those who remove an upstream
@@ -45,6 +45,9 @@ impl Upkeep {
         self.follow();
         for channel in self.catalog.channels() {
             self.runtime.breakers.tick(channel, now);
+            if channel.transport == Transport::Http && self.runtime.breakers.is_open(channel.key, now) {
+                self.runtime.heights.lose(channel.chain_id, channel.instance);
+            }
         }
     }
 
@@ -70,11 +73,34 @@ impl Upkeep {
 #[cfg(test)]
 mod tests {
     use lasso_layers::attempt::breaker::BreakerState;
-    use lasso_layers::catalog::{ChainSpec, Live, ProfileSpec, ProviderSpec, Transport};
+    use lasso_layers::catalog::{ChainSpec, Live, ProfileSpec, ProviderSpec};
+    use lasso_layers::state::heights::{Observation, Source};
     use tokio::time::advance;
 
     use super::*;
     use crate::config::Settings;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_that_cannot_be_reached_has_no_say_in_the_consensus() {
+        let runtime = Runtime::new(Live::new(profiles(&["a", "b"])).unwrap(), &Settings::default());
+        let mut upkeep = Upkeep::new(runtime.clone());
+        let (catalog, now) = (runtime.live.snapshot(), Instant::now());
+        let http = |provider: &str| {
+            let mut all = catalog.channels();
+            all.find(|it| it.known_as == provider && it.transport == Transport::Http).unwrap().clone()
+        };
+        for (provider, height) in [("a", 108), ("b", 100)] {
+            let observation = Observation::new(height, now, Source::Http);
+            runtime.heights.record(1, http(provider).instance, observation);
+        }
+        upkeep.look(now);
+        assert_eq!(runtime.heights.consensus(1, now), Some(108));
+        runtime.breakers.open(&http("a"), now);
+        upkeep.look(now);
+        assert_eq!(runtime.heights.consensus(1, now), Some(100));
+        runtime.heights.record(1, http("a").instance, Observation::new(109, now, Source::Http));
+        assert_eq!(runtime.heights.consensus(1, now), Some(109), "it reports again");
+    }
 
     fn profiles(providers: &[&str]) -> Vec<ProfileSpec> {
         let chain = providers.iter().fold(ChainSpec::new("ethereum", 1), |chain, name| {

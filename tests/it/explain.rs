@@ -68,7 +68,7 @@ async fn motley() -> World {
     proxy.open_breaker("open");
     proxy.runtime.paces.limit(&proxy.channel("limited"), Some(HOUR / 60), now);
     for (name, height) in [("behind", 900), ("well", 1_000), ("spare", 1_000)] {
-        let observation = Observation { height, at: now, source: Source::Http, latency: None };
+        let observation = Observation::new(height, now, Source::Http);
         proxy.runtime.heights.record(1, proxy.channel(name).instance, observation);
     }
     World { nodes, proxy }
@@ -128,7 +128,7 @@ async fn a_page_says_of_every_channel_where_it_stands_and_why() {
         assert_eq!(candidate["tier"], tier, "{provider}");
         assert_eq!(candidate["transport"], "http", "{provider}");
         let stages = candidate["stages"].as_array().unwrap();
-        assert_eq!(stages.len(), 10, "{provider}: every stage is asked");
+        assert_eq!(stages.len(), 11, "{provider}: every stage is asked, liveness by two filters");
         let against: Vec<_> = stages.iter().filter(|it| it["verdict"] != "pass").collect();
         let names: Vec<_> = against.iter().map(|it| it["stage"].as_str().unwrap()).collect();
         assert_eq!(names.join(","), deciding, "{provider}");
@@ -335,7 +335,7 @@ async fn metadata_tells_what_became_of_every_candidate() {
 async fn headers_without_room_for_the_candidates_have_the_rest() {
     let names: Vec<_> = (0..24).map(|at| format!("a-provider-with-quite-a-long-name-{at}")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    let world = World::start(&names).await;
+    let world = World::with(&names, |settings| settings.failover.max_attempts = 24, |_| {}).await;
     let in_headers = world.proxy.call_at("/rpc/ethereum?include_meta=headers", WHO, json!([])).await;
     let meta = in_headers.meta();
     assert_eq!(meta["candidate_providers"].as_array().map(Vec::len), Some(24));

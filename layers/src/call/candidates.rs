@@ -206,7 +206,13 @@ impl Demotion {
 
     /// The names of what this is made of.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        let all = [(Self::HALF_OPEN, "half_open"), (Self::LIMITED, "limited"), (Self::BEHIND, "behind")];
+        let all = [
+            (Self::HALF_OPEN, "half_open"),
+            (Self::BUSY, "busy"),
+            (Self::LIMITED, "limited"),
+            (Self::STALLED, "stalled"),
+            (Self::BEHIND, "behind"),
+        ];
         all.into_iter().filter(move |(part, _)| self.contains(*part)).map(|(_, name)| name)
     }
 }
@@ -497,27 +503,6 @@ mod tests {
     }
 
     #[test]
-    fn the_planned_order_is_the_one_of_drawing_and_survives_it() {
-        let mut candidates = list(&[Demotion::NONE, Demotion::LIMITED, Demotion::HALF_OPEN]);
-        candidates.list[0].limit = Some("param_limit");
-        assert_eq!(candidates.planned(), [1, 2]);
-        assert_eq!(drain(&candidates), [1, 2]);
-        assert_eq!(candidates.planned(), [1, 2]);
-        for at in [1, 2] {
-            candidates.list[at].excluded = Some("circuit_open");
-        }
-        assert_eq!(candidates.planned(), [0], "there is nothing else");
-    }
-
-    #[test]
-    fn demotions_have_names() {
-        let names = |demotion: Demotion| demotion.names().collect::<Vec<_>>();
-        assert_eq!(names(Demotion::NONE), [""; 0]);
-        assert_eq!(names(Demotion::BEHIND.and(Demotion::HALF_OPEN)), ["half_open", "behind"]);
-        assert_eq!(names(Demotion::LIMITED), ["limited"]);
-    }
-
-    #[test]
     fn of_two_providers_that_are_one_instance_one_is_drawn() {
         let mut candidates = list(&[Demotion::NONE; 3]);
         candidates.list[2].channel = candidates.list[0].channel;
@@ -557,6 +542,27 @@ mod tests {
         assert_eq!(candidates.draw(), Some(0));
         candidates.all()[0].skipped(Category::CircuitOpen);
         assert!(candidates.is_degraded_at(1) && !candidates.is_degraded_at(0));
+    }
+
+    #[test]
+    fn the_planned_order_is_the_one_of_drawing_and_survives_it() {
+        let mut candidates = list(&[Demotion::NONE, Demotion::LIMITED, Demotion::HALF_OPEN]);
+        candidates.list[0].limit = Some("param_limit");
+        assert_eq!(candidates.planned(), [1, 2]);
+        assert_eq!(drain(&candidates), [1, 2]);
+        assert_eq!(candidates.planned(), [1, 2]);
+        for at in [1, 2] {
+            candidates.list[at].excluded = Some("circuit_open");
+        }
+        assert_eq!(candidates.planned(), [0], "there is nothing else");
+    }
+
+    #[test]
+    fn demotions_have_names() {
+        let names = |demotion: Demotion| demotion.names().collect::<Vec<_>>();
+        assert_eq!(names(Demotion::NONE), [""; 0]);
+        assert_eq!(names(Demotion::BEHIND.and(Demotion::HALF_OPEN)), ["half_open", "behind"]);
+        assert_eq!(names(Demotion::LIMITED), ["limited"]);
     }
 
     #[test]

@@ -142,7 +142,8 @@ sections! {
     Failover {
         /// Attempts of one call, the first one included.
         "max_attempts" => max_attempts: u32 = 10, 1..=1_000;
-        /// The share of a call's total time that the first attempt gets when there is a second candidate.
+        /// The share of a call's total time that the first attempt gets while there is a second candidate. Later ones get
+        /// the same share of what is left, and the last candidate everything.
         "first_attempt_share" => first_attempt_share: f64 = 0.6, 0.01..=1.0;
         /// The most total time that a client may ask for with `?timeout=`.
         "max_requested_timeout_ms" => max_requested_timeout: Duration = ms(60_000), 1..=HOUR;

@@ -130,6 +130,13 @@ impl Breakers {
         self.cell(key).last_error.store(None);
     }
 
+    /// Whether a breaker lets nothing through.
+    #[must_use]
+    pub fn is_open(&self, key: ChannelKey, now: Instant) -> bool {
+        let machine = self.cell(key).word.machine();
+        machine.state != State::Closed && machine.remaining_at(self.store.origin.millis(now)).is_some()
+    }
+
     /// What there is to see of a breaker.
     #[must_use]
     pub fn status(&self, key: ChannelKey, now: Instant) -> BreakerStatus {
@@ -217,38 +224,41 @@ impl Breakers {
     }
 }
 
+impl Breakers {
+    /// What a breaker that is not closed says to selection at `now`.
+    fn verdict(&self, machine: Machine, now: u64) -> Verdict {
+        match machine.remaining_at(now) {
+            None if machine.is_busy_at(now, &self.store.policy) => {
+                Verdict::Demote(Demotion::HALF_OPEN.and(Demotion::BUSY))
+            }
+            None => Verdict::Demote(Demotion::HALF_OPEN),
+            Some(remaining) => Verdict::Exclude {
+                reason: Category::CircuitOpen.as_str(),
+                retry_after: Some(Duration::from_millis(remaining)),
+            },
+        }
+    }
+}
+
 /// [`Stage::Circuit`](crate::call::Stage): an open breaker rules its channel out, a half-open one demotes it.
 impl Filter for Breakers {
     fn check(&self, subject: &Subject<'_>) -> Verdict {
         let machine = self.cell(subject.channel.key).word.machine();
-        verdict(machine, &self.store.policy, || self.store.origin.millis(subject.now))
+        if machine.state == State::Closed {
+            return Verdict::Keep;
+        }
+        self.verdict(machine, self.store.origin.millis(subject.now))
     }
 
     fn explain(&self, subject: &Subject<'_>) -> (Verdict, Facts) {
         let status = self.status(subject.channel.key, subject.now);
         let facts = Facts::none().with("state", status.state.as_str()).with("failures", status.failures);
-        let verdict = self.check(subject);
         if status.state == BreakerState::Closed {
-            return (verdict, facts);
+            return (Verdict::Keep, facts);
         }
         let last = status.last_error.map(|error| error.category.as_str());
-        (verdict, facts.with("openings", status.openings).with_known("last_error", last))
-    }
-}
-
-/// What a breaker says of its channel.
-fn verdict(machine: Machine, policy: &BreakerPolicy, now: impl FnOnce() -> u64) -> Verdict {
-    if machine.state == State::Closed {
-        return Verdict::Keep;
-    }
-    let now = now();
-    match machine.remaining_at(now) {
-        None if machine.is_busy_at(now, policy) => Verdict::Demote(Demotion::HALF_OPEN.and(Demotion::BUSY)),
-        None => Verdict::Demote(Demotion::HALF_OPEN),
-        Some(remaining) => Verdict::Exclude {
-            reason: Category::CircuitOpen.as_str(),
-            retry_after: Some(Duration::from_millis(remaining)),
-        },
+        let facts = facts.with("openings", status.openings).with_known("last_error", last);
+        (self.check(subject), facts)
     }
 }
 

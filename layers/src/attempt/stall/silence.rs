@@ -30,6 +30,11 @@ impl Silence {
             && !self.is_forgotten(now, policy)
     }
 
+    /// How many attempts wait.
+    pub(super) fn waiting(self) -> u32 {
+        self.waiting.into()
+    }
+
     fn is_forgotten(self, now: u64, policy: &StallPolicy) -> bool {
         now.saturating_sub(self.since) >= millis(policy.expires)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::silence::Silence;
-use crate::call::{Demotion, Filter, Subject, Verdict};
+use crate::call::{Demotion, Facts, Filter, Subject, Verdict};
 use crate::catalog::ChannelKey;
 use crate::state::{Origin, Shared, Table};
 
@@ -86,6 +86,11 @@ impl Filter for Stalls {
         } else {
             Verdict::Keep
         }
+    }
+
+    fn explain(&self, subject: &Subject<'_>) -> (Verdict, Facts) {
+        let waiting = Silence::unpack(self.cell(subject.channel.key).load(Ordering::Relaxed)).waiting();
+        (self.check(subject), Facts::none().with("waiting", waiting))
     }
 }
 

@@ -141,7 +141,10 @@ impl Run {
         if is_late && (candidates.has_more() || (self.limits_off && candidates.has_limited())) {
             return Err(ending::out_of_time(&self.call, candidates));
         }
-        let Some(index) = self.next_candidate(candidates) else { return Err(self.give_up()) };
+        let Some(index) = self.next_candidate(candidates) else {
+            // What spoke against the others was true when they were looked at, which may be seconds ago by now.
+            return if dispatched > 0 && self.replan(now) { self.draw(now) } else { Err(self.give_up()) };
+        };
         if let (Some((call, failed)), Some(failure)) = (self.failed.take(), &self.last) {
             events::fast_fail(&call, &candidates_of(&call).all()[failed], failure.category());
         }
@@ -152,20 +155,25 @@ impl Run {
         Ok(attempt)
     }
 
-    /// Chooses anew if the catalogue that the call was planned by is no longer in force. Once: a configuration that
-    /// changes faster than calls are answered must not keep them from being answered.
+    /// Chooses anew if the catalogue that the call was planned by is no longer in force.
     fn follow_catalogue(&mut self, now: Instant) {
-        let Some(reselect) = self.reselect else { return };
-        if self.before.is_some() || !self.call.plan().is_some_and(Plan::is_superseded) {
-            return;
+        if self.call.plan().is_some_and(Plan::is_superseded) {
+            // Without the route, the candidates of the old plan are passed by one after the other.
+            self.replan(now);
         }
-        // Without the route, the candidates of the old plan are passed by one after the other.
-        if let Some(call) =
-            reselect.replan(&self.call, candidates_of(&self.call), self.policy.max_attempts, now)
-        {
-            self.before = Some(std::mem::replace(&mut self.call, call));
-            (self.limits_off, self.put_back) = (false, 0);
-        }
+    }
+
+    /// Chooses anew, once: a configuration that changes faster than calls are answered must not keep them from being
+    /// answered, and a call ends. Says whether it did.
+    fn replan(&mut self, now: Instant) -> bool {
+        let Some(reselect) = self.reselect.filter(|_| self.before.is_none()) else { return false };
+        let most = self.policy.max_attempts;
+        let Some(call) = reselect.replan(&self.call, candidates_of(&self.call), most, now) else {
+            return false;
+        };
+        self.before = Some(std::mem::replace(&mut self.call, call));
+        (self.limits_off, self.put_back) = (false, 0);
+        true
     }
 
     /// The next channel in line. Channels that the configuration has dropped since the call was planned are passed by.
@@ -181,14 +189,16 @@ impl Run {
         }
     }
 
-    /// A first attempt leaves time for a second one where there can be one.
+    /// An attempt leaves time for another one where there can be one: the first a share of all the time there is, later
+    /// ones the same share of what is left.
     fn attempt_deadline(&self, now: Instant, ordinal: u32, candidates: &Candidates) -> Instant {
         let call = &self.call;
         let may_follow = matches!(call.method.safety(), Safety::Replay | Safety::Broadcast);
-        if ordinal > 0 || !may_follow || !candidates.has_prospect(self.limits_off) {
+        if !may_follow || !candidates.has_prospect(self.limits_off) {
             return call.deadline;
         }
-        let total = call.deadline - call.received;
+        let since = if ordinal == 0 { call.received } else { now };
+        let total = call.deadline.saturating_duration_since(since);
         // A share that is no share, which only an embedder can give, leaves the attempt all the time there is.
         let share = total.as_secs_f64() * self.policy.first_attempt_share;
         let share = Duration::try_from_secs_f64(share).unwrap_or(total);

@@ -7,15 +7,17 @@
 //! **Where it stands.** Innermost on the call side. The service inside takes [`Attempt`]s; there is one for all
 //! channels, because the channel is part of the attempt.
 //!
-//! **Time.** The call's deadline is never moved. The first attempt of a call that may be sent again, a signed transaction
-//! included, gets only a share of it while another channel could still be tried, so that a hanging provider leaves
-//! time for a better one. A channel on probation that is busy is no such prospect.
+//! **Time.** The call's deadline is never moved. An attempt of a call that may be sent again, a signed transaction
+//! included, gets only a share of the time while another channel could still be tried, so that hanging providers leave
+//! some for a better one: the first attempt a share of all, later ones the same share of what is left. A channel on
+//! probation that is busy is no such prospect.
 //!
 //! **One instance, two names.** Where two providers of a chain are one instance, a call is sent to it once.
 //!
 //! **A new catalogue** in the middle of a call: what is under way goes on, and nothing more is sent to a channel that
 //! the new catalogue does not have. With [`FailoverLayer::reselect`] the call also chooses anew, once, so that it finds
-//! the channels that are new.
+//! the channels that are new. A call whose attempts all failed does the same under the catalogue it has: what lagged or
+//! was open when it was planned may be well by then.
 //!
 //! **What it says.** As tracing events: `lasso.failover.fast_fail` when a failed attempt is followed by another;
 //! `lasso.failover.circuit_open` when a breaker refuses a channel that was chosen before it opened;
@@ -58,8 +60,8 @@ use crate::attempt::Attempt;
 pub struct FailoverPolicy {
     /// The most channels that are tried for one call: the first ones in ranked order.
     pub max_attempts: u32,
-    /// The share of the total time that a first attempt may use while another channel can be expected to take the
-    /// call after it, from 0 to 1.
+    /// The share of the time that an attempt may use while another channel can be expected to take the call after it,
+    /// from 0 to 1: of all the time for the first attempt, of what is left for later ones.
     pub first_attempt_share: f64,
     /// The least time an attempt is started with.
     pub min_attempt: Duration,
@@ -85,8 +87,8 @@ impl FailoverLayer {
         Self { policy, reselect: None }
     }
 
-    /// Says how a call chooses its channels anew when another catalogue came into force after it was planned and before
-    /// its next attempt. `choose` gets the call under its new plan and answers ranked candidates; give it what the
+    /// Says how a call chooses its channels anew: when another catalogue came into force after it was planned and before
+    /// its next attempt, and when all it chose first have failed. `choose` gets the call under its new plan and answers ranked candidates; give it what the
     /// layers outside do:
     ///
     /// ```

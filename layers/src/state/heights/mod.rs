@@ -120,6 +120,16 @@ impl Heights {
         self.change(chain_id, |view| view.without(instance));
     }
 
+    /// Takes a node's say in the consensus away until it reports again: nobody can reach it. A node that died while it
+    /// was ahead would otherwise make all others look behind for half a minute. Does nothing to a node whose last height
+    /// was streamed: it is reached in another way.
+    pub fn lose(&self, chain_id: u64, instance: InstanceKey) {
+        // Most of the time there is nothing to take away, and then nothing is copied.
+        if self.chains.load().get(&chain_id).is_some_and(|view| view.can_be_lost(instance)) {
+            self.change(chain_id, |view| view.without_say(instance));
+        }
+    }
+
     /// The height that the nodes of a chain agree on, from what they reported in the last thirty seconds.
     #[must_use]
     pub fn consensus(&self, chain_id: u64, now: Instant) -> Option<u64> {

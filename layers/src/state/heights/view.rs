@@ -25,6 +25,8 @@ struct Node {
     latest: Observation,
     /// When the last height came over a subscription.
     streamed: Option<Instant>,
+    /// Whether the height is known to be that of a node nobody can reach.
+    is_lost: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,9 +43,14 @@ impl View {
         let streamed = (observation.source == Source::Ws).then_some(observation.at);
         match nodes.iter_mut().find(|node| node.instance == instance) {
             Some(node) => {
-                *node = Node { latest: observation, streamed: streamed.or(node.streamed), ..*node };
+                *node = Node {
+                    latest: observation,
+                    streamed: streamed.or(node.streamed),
+                    is_lost: false,
+                    ..*node
+                };
             }
-            None => nodes.push(Node { instance, latest: observation, streamed }),
+            None => nodes.push(Node { instance, latest: observation, streamed, is_lost: false }),
         }
         let block_time = self.block_time.observe(observation.height, observation.at);
         let mut view = Self { nodes, block_time, consensus: None };
@@ -55,6 +62,28 @@ impl View {
         let mut view = self.clone();
         view.nodes.retain(|node| node.instance != instance);
         view.consensus = None;
+        view
+    }
+
+    /// Where the node is whose say can be taken away because it cannot be asked. One that streams its heights is reached
+    /// in another way.
+    fn to_lose(&self, instance: InstanceKey) -> Option<usize> {
+        let can_be = |node: &Node| !node.is_lost && node.latest.source == Source::Http;
+        self.nodes.iter().position(|node| node.instance == instance && can_be(node))
+    }
+
+    /// Whether [`without_say`](Self::without_say) would change anything.
+    pub(super) fn can_be_lost(&self, instance: InstanceKey) -> bool {
+        self.to_lose(instance).is_some()
+    }
+
+    /// The view without the say of a node, until it reports again.
+    pub(super) fn without_say(&self, instance: InstanceKey) -> Self {
+        let mut view = self.clone();
+        if let Some(at) = self.to_lose(instance) {
+            view.nodes[at].is_lost = true;
+            view.consensus = None;
+        }
         view
     }
 
@@ -82,7 +111,8 @@ impl View {
     /// The height that a quarter of the fresh nodes have passed: with up to three nodes the highest, with
     /// more one that a single node cannot make up.
     fn compute(&self, now: Instant) -> Option<Consensus> {
-        let fresh = self.nodes.iter().map(|node| node.latest).filter(|it| it.is_fresh(now));
+        let heard = self.nodes.iter().filter(|node| !node.is_lost);
+        let fresh = heard.map(|node| node.latest).filter(|it| it.is_fresh(now));
         let (mut heights, mut oldest) = (SmallVec::<[u64; 32]>::new(), now);
         for observation in fresh {
             heights.push(observation.height);
@@ -146,6 +176,22 @@ mod tests {
         assert_eq!(view.consensus(now + Duration::from_secs(10)), Some(108));
         assert_eq!(view.consensus(now + Duration::from_millis(10_001)), Some(100));
         assert_eq!(view.consensus(now + Duration::from_millis(30_001)), None);
+    }
+
+    #[test]
+    fn a_node_that_is_lost_has_no_say_until_it_reports_again() {
+        let now = later();
+        let ahead = view(now, &[(108, 0), (100, 0), (101, 0)]);
+        assert!(ahead.can_be_lost(InstanceKey(0)));
+        let lost = ahead.without_say(InstanceKey(0));
+        assert_eq!((ahead.consensus(now), lost.consensus(now)), (Some(108), Some(101)));
+        assert_eq!(lost.of(InstanceKey(0)).map(|observation| observation.height), Some(108));
+        assert!(!lost.can_be_lost(InstanceKey(0)) && !lost.can_be_lost(InstanceKey(7)));
+        let back = lost.with(InstanceKey(0), Observation::new(107, now, Source::Http));
+        assert_eq!(back.consensus(now), Some(107));
+        let streaming = back.with(InstanceKey(0), Observation::new(109, now, Source::Ws));
+        assert!(!streaming.can_be_lost(InstanceKey(0)), "not by this way");
+        assert_eq!(streaming.without_say(InstanceKey(0)).consensus(now), Some(109));
     }
 
     #[test]

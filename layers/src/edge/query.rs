@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use crate::call::MetaMode;
 
 /// The parameters of a query, decoded, in the order in which they were written. What has no `=` is none.
-pub fn query_pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+pub(super) fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.map(|(name, value)| (decode_query(name), decode_query(value)))
 }
@@ -20,7 +20,7 @@ pub fn query_pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, s
 pub(super) fn meta_mode(uri: &Uri, headers: &HeaderMap) -> MetaMode {
     const NAME: &str = "include_meta";
     let query = uri.query().unwrap_or_default();
-    let asked = query_pairs(query).filter(|(name, _)| name == NAME).last();
+    let asked = pairs(query).filter(|(name, _)| name == NAME).last();
     match asked {
         Some((_, mode)) => MetaMode::from_name(&mode),
         None => header(headers, "x-lasso-include-meta").map(MetaMode::from_name).unwrap_or_default(),

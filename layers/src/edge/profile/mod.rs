@@ -43,6 +43,7 @@
 mod path;
 mod refusal;
 
+use std::borrow::Cow;
 use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -51,9 +52,13 @@ use std::time::Duration;
 use tower::{Layer, Service};
 
 pub use self::path::{Parsed, choose, parse};
-pub use super::query::query_pairs;
 use crate::call::{Call, Either, Failure, Pin, Plan, Rejection, Reply, StrategySource, Unknown};
 use crate::catalog::{DEFAULT_PROFILE, Live, Profile, Strategy, Timeouts, Transport};
+
+/// The parameters of a query, decoded, in the order in which they were written. What has no `=` is none.
+pub fn query_pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    super::query::pairs(query)
+}
 
 /// What resolving adds to a route.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 
 use crate::call::{MetaMode, Route};
 use crate::catalog::{DEFAULT_PROFILE, Strategy, Transport};
-use crate::edge::query::{decode, header, meta_mode, query_pairs};
+use crate::edge::query::{decode, header, meta_mode, pairs};
 
 /// What a request line and its headers say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ struct Query {
 impl Query {
     fn of(query: &str) -> Self {
         let mut found = Self::default();
-        for (name, value) in query_pairs(query) {
+        for (name, value) in pairs(query) {
             let id = || (!value.is_empty()).then(|| SmolStr::new(&value));
             match &*name {
                 "strategy" => note(&mut found.strategy, Strategy::from_name(&value)),

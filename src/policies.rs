@@ -22,6 +22,7 @@ pub(crate) fn profile(settings: &Settings) -> ProfilePolicy {
     ProfilePolicy {
         timeouts: settings.timeouts.table(),
         ws_timeout: settings.websocket.item_deadline,
+        max_requested_timeout: settings.failover.max_requested_timeout,
         default_strategy: settings.routing.default_strategy,
     }
 }

@@ -13,11 +13,10 @@ use divan::counter::BytesCount;
 use divan::{AllocProfiler, Bencher, black_box};
 use http::{Request, Response};
 use http_body::{Body, Frame};
-use http_body_util::Full;
 use lasso_layers::attempt::Attempt;
 use lasso_layers::attempt::classify::classify;
 use lasso_layers::call::{self, BoxError, Reply};
-use lasso_layers::edge::egress::{Egress, EgressPolicy};
+use lasso_layers::edge::egress::{Egress, EgressPolicy, RequestBody};
 use lasso_layers::testing;
 use tower::{Service, service_fn};
 
@@ -72,7 +71,7 @@ fn reply(bencher: Bencher<'_, '_>, (size, frame): (usize, usize)) {
 /// Everything up to the last byte for the client.
 fn exchange(attempt: Attempt, frames: Frames) -> usize {
     let mut frames = Some(frames);
-    let client = service_fn(|_: Request<Full<Bytes>>| {
+    let client = service_fn(|_: Request<RequestBody>| {
         ready(Ok::<_, BoxError>(Response::new(frames.take().expect("one request"))))
     });
     let mut egress = Egress::new(client, EgressPolicy::default());

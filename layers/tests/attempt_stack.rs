@@ -25,7 +25,7 @@ use lasso_layers::call::candidate::CandidateLayer;
 use lasso_layers::call::failover::{FailoverLayer, FailoverPolicy};
 use lasso_layers::call::strategy::StrategyLayer;
 use lasso_layers::call::{Call, Failure, Plan, Reply, Stage, UpstreamFailure};
-use lasso_layers::catalog::{Category, ChannelKey, Live, MethodId, Strategy, Transport};
+use lasso_layers::catalog::{Category, ChainSpec, ChannelKey, Live, MethodId, Strategy, Transport};
 use lasso_layers::testing::{call, chain, live, reply};
 use lasso_layers::wire::{ErrorObject, code};
 use tokio::time::{Instant, advance, sleep};
@@ -56,8 +56,22 @@ struct Bench {
 impl Bench {
     fn new(providers: &[(&'static str, Does)]) -> Self {
         let ids: Vec<_> = providers.iter().map(|(id, _)| *id).collect();
+        Self::of(chain(&ids), providers)
+    }
+
+    /// Whose providers have a live socket each, too.
+    fn with_sockets(providers: &[(&'static str, Does)]) -> Self {
+        let ids: Vec<_> = providers.iter().map(|(id, _)| *id).collect();
+        let mut chain = chain(&ids);
+        for provider in &mut chain.providers {
+            provider.ws_url = Some(format!("ws://{}.example", provider.id));
+        }
+        Self::of(chain, providers)
+    }
+
+    fn of(chain: ChainSpec, providers: &[(&'static str, Does)]) -> Self {
         Self {
-            live: live(chain(&ids)),
+            live: live(chain),
             script: Arc::new(Mutex::new(providers.iter().copied().collect())),
             sent: Log::default(),
             breakers: Breakers::new(BreakerPolicy::default()),
@@ -88,9 +102,12 @@ impl Bench {
             .layer(BenchmarkLayer::new(self.benchmarks))
             .layer(TimeoutLayer::new())
             .service(service_fn(move |attempt: Attempt| {
-                let id = attempt.provider().id.to_string();
-                let does = script.lock().unwrap()[&*id];
-                sent.lock().unwrap().push(id);
+                let id = &attempt.provider().id;
+                let does = script.lock().unwrap()[id.as_str()];
+                sent.lock().unwrap().push(match attempt.transport() {
+                    Transport::Http => id.to_string(),
+                    Transport::Ws => format!("{id}:ws"),
+                });
                 act(does)
             }))
     }
@@ -285,6 +302,35 @@ async fn case_45_tiers_beat_the_strategy() {
     bench.breakers.open(channel("c"), Instant::now());
     bench.breakers.probe_succeeded(channel("c"), Instant::now());
     assert_eq!(bench.call(Strategy::Priority).await.0, ["a", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn routing_17_case_54_with_the_http_breaker_open_the_socket_of_the_same_provider_serves() {
+    let bench = Bench::with_sockets(&[("a", QUICK)]);
+    let snapshot = bench.live.snapshot();
+    let (_, provider) = snapshot.profiles()[0].chains()[0].provider("a").unwrap();
+    bench.breakers.open(provider.http.as_ref().unwrap(), Instant::now());
+    let (sent, outcome) = bench.call(Strategy::Priority).await;
+    assert!(outcome.is_ok());
+    assert_eq!(sent, ["a:ws"]);
+    // Nothing was learned about HTTP.
+    assert_eq!(bench.failures("a").0, BreakerState::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn routing_17_case_62_with_http_limited_the_socket_stays_in_the_first_tier() {
+    let bench = Bench::with_sockets(&[("a", Does::Fail(Category::ServerError)), ("b", QUICK)]);
+    let snapshot = bench.live.snapshot();
+    for provider in &snapshot.profiles()[0].chains()[0].providers {
+        bench.paces.limit(provider.http.as_ref().unwrap(), None, Instant::now());
+    }
+    // Both sockets come before any limited channel, in the order of priority.
+    let (sent, outcome) = bench.call(Strategy::Priority).await;
+    assert!(outcome.is_ok());
+    assert_eq!(sent, ["a:ws", "b:ws"]);
+    bench.now_does("b", Does::Fail(Category::ServerError));
+    let (sent, _) = bench.call(Strategy::Priority).await;
+    assert_eq!(sent, ["a:ws", "b:ws", "a", "b"]);
 }
 
 #[test]

@@ -334,6 +334,32 @@ async fn a_pinned_provider_passes_whatever_its_health_lag_and_age() {
 }
 
 #[tokio::test]
+async fn a_pinned_provider_keeps_what_is_known_of_its_health() {
+    let live = live(vec![provider("a"), provider("b")]);
+    for failover in [false, true] {
+        let layer = CandidateLayer::new()
+            .filter(Stage::Circuit, |_: &Subject<'_>| Verdict::Demote(Demotion::HALF_OPEN))
+            .filter(Stage::RateLimit, |_: &Subject<'_>| Verdict::Demote(Demotion::LIMITED))
+            .filter(Stage::Lag, excluding("lag"));
+        let found = shortlist_with(layer, &live, call(), pin(failover)).await;
+        assert_eq!(
+            (found[0].excluded, found[0].demotion),
+            (None, Demotion::HALF_OPEN.and(Demotion::LIMITED))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_is_asked_alone_is_not_asked_for_what_it_does_not_serve() {
+    let live = live(vec![
+        ProviderSpec { capabilities: without(&["eth_blockNumber"]), ..provider("a") },
+        provider("b"),
+    ]);
+    let found = shortlist_with(CandidateLayer::new(), &live, call(), pin(false)).await;
+    assert_eq!(reasons(&found), [Some("method_unsupported"), Some("override")]);
+}
+
+#[tokio::test]
 async fn a_pinned_provider_needs_a_live_socket_and_the_wanted_transport() {
     let live = live(vec![both("a")]);
     let layer = CandidateLayer::new().filter(Stage::Liveness, excluding("not_connected"));
@@ -370,6 +396,35 @@ async fn an_allow_list_does_not_stop_a_client_that_names_a_provider() {
     let live = Live::new(vec![profile]).unwrap();
     let found = shortlist_with(CandidateLayer::new(), &live, call(), pin(false)).await;
     assert_eq!(reasons(&found), [None, Some("override")]);
+    // Neither if the others may follow.
+    let mut named = call();
+    named.route.provider = Some("a".into());
+    let found = shortlist_with(CandidateLayer::new(), &live, named, pin(true)).await;
+    assert_eq!(reasons(&found), [None, None]);
+    // The provider of a batch was chosen by nobody who knew the method.
+    let found = shortlist_with(CandidateLayer::new(), &live, call(), pin(true)).await;
+    assert_eq!(reasons(&found), [Some("method_override"), None]);
+}
+
+#[tokio::test]
+async fn an_allow_list_means_the_chains_whose_providers_it_names() {
+    let routing = RoutingSpec {
+        default_strategy: None,
+        method_overrides: vec![MethodOverride {
+            method: "eth_blockNumber".to_owned(),
+            strategy: None,
+            providers: vec!["b".to_owned()],
+        }],
+    };
+    let other = ChainSpec::new("other", 2).provider(provider("c")).provider(provider("d"));
+    let profile = ProfileSpec::new("default").chain(testing::chain(&["a", "b"])).chain(other);
+    let live = Live::new(vec![ProfileSpec { routing, ..profile }]).unwrap();
+    let found = shortlist(CandidateLayer::new(), &live, call()).await;
+    assert_eq!(reasons(&found), [Some("method_override"), None]);
+    let mut elsewhere = call();
+    elsewhere.route.chain = "other".into();
+    let found = shortlist(CandidateLayer::new(), &live, elsewhere).await;
+    assert_eq!(reasons(&found), [None, None]);
 }
 
 // === limits ===

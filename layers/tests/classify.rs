@@ -225,12 +225,45 @@ async fn json_rpc_errors_under_a_status_are_classified_on_their_own() {
         (401, Some(-32600), "Must be authenticated!", Category::AuthError, -32600),
         (403, Some(-32602), "bad", Category::AuthError, -32602),
         (403, Some(-32000), "x", Category::AuthError, -32000),
-        (403, Some(-32701), "remove restrictions", Category::CapabilityViolation, -32701),
+        (403, Some(-32701), "remove restrictions", Category::AuthError, -32701),
+        (401, Some(-32601), "method not found", Category::AuthError, -32601),
+        (403, Some(3), "execution reverted", Category::AuthError, 3),
         (403, Some(-32005), "x", Category::RateLimit, -32005),
+        (401, Some(-32000), "daily quota exceeded", Category::RateLimit, -32000),
     ] {
         let failure = upstream(status_reply(with_error(code, error, message)).await);
         assert_eq!((failure.category, failure.error.code), (category, shown), "{code} {error:?} {message}");
         assert_eq!(failure.error.message, message);
+    }
+}
+
+#[tokio::test]
+async fn provider_rules_see_the_code_and_the_text_of_bare_statuses() {
+    let rule = |code, text: &[&str], category| ErrorRule {
+        code,
+        message_contains: text.iter().map(|&text| text.to_owned()).collect(),
+        category,
+    };
+    let rules = || {
+        vec![
+            rule(Some(-32002), &["Maintenance"], Category::CapabilityViolation),
+            rule(None, &["no such key"], Category::RateLimit),
+            rule(Some(-32005), &["closed for good"], Category::AuthError),
+        ]
+    };
+    for (code, text, category, shown) in [
+        (503, "<h1>maintenance</h1>", Category::CapabilityViolation, -32002),
+        (404, "maintenance", Category::CapabilityViolation, -32002),
+        (403, "no such key", Category::RateLimit, -32002),
+        (429, "maintenance", Category::RateLimit, -32005),
+        (429, "closed for good", Category::AuthError, -32005),
+        (503, "something else", Category::ServerError, -32002),
+    ] {
+        let kind = TransportKind::Status(StatusFailure { text: text.to_owned(), ..status(code) });
+        let inner = Err(Failure::transport(kind, Dispatch::Answered, Transport::Http));
+        let failure = upstream(outcome_of(attempt_with(rules()), inner).await);
+        assert_eq!((failure.category, failure.error.code), (category, shown), "{code} {text}");
+        assert!(!failure.error.message.contains(text), "the text is not shown");
     }
 }
 

@@ -12,14 +12,14 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, LOCATION, RETRY_AFTER};
 use http::{Method, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use lasso_layers::attempt::Attempt;
 use lasso_layers::call::{
     Body, BoxError, Call, Dispatch, ErrorReply, Failure, Reply, Route, StatusFailure, StreamBody,
     TransportKind,
 };
 use lasso_layers::catalog::Category;
-use lasso_layers::edge::egress::{Egress, EgressLayer, EgressPolicy, StreamError};
+use lasso_layers::edge::egress::{Egress, EgressLayer, EgressPolicy, RequestBody, StreamError};
 use lasso_layers::testing;
 use lasso_layers::wire::{self, Parsed, ReplyDefect};
 use tokio::sync::mpsc;
@@ -126,17 +126,18 @@ fn request_with_id(id: &str) -> String {
 async fn exchange<B>(
     policy: EgressPolicy,
     attempt: Attempt,
-    respond: impl FnOnce(Request<Full<Bytes>>, Bytes) -> Response<B> + Send,
+    respond: impl FnOnce(Request<()>, Bytes) -> Response<B> + Send,
 ) -> Result<Reply, Failure>
 where
     B: HttpBody<Data = Bytes, Error = BoxError> + Send + Unpin + 'static,
 {
     let mut respond = Some(respond);
-    let client = service_fn(move |request: Request<Full<Bytes>>| {
+    let client = service_fn(move |request: Request<RequestBody>| {
         let respond = respond.take().expect("one request");
         async move {
-            let body = request.body().clone().collect().await.expect("a full body").to_bytes();
-            Ok::<_, BoxError>(respond(request, body))
+            let (head, body) = request.into_parts();
+            let body = body.collect().await.expect("a full body").to_bytes();
+            Ok::<_, BoxError>(respond(Request::from_parts(head, ()), body))
         }
     });
     let outcome = Egress::new(client, policy).oneshot(attempt);
@@ -724,6 +725,31 @@ async fn an_error_with_a_status_of_success_keeps_the_header_that_says_when_to_co
     }
 }
 
+#[tokio::test]
+async fn an_error_says_when_to_come_back_in_its_object_or_next_to_it() {
+    for (header, text, expected) in [
+        (
+            None,
+            r#"{"id":1,"error":{"code":-32005,"message":"slow down","retry_after":3},"jsonrpc":"2.0"}"#,
+            3,
+        ),
+        (None, r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"x"},"retry_after":"4"}"#, 4),
+        (Some("7"), r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"x"},"retry_after":4}"#, 7),
+        (Some("0"), r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"x"},"retry_after":4}"#, 4),
+    ] {
+        let outcome = exchange(EgressPolicy::default(), attempt_of(&request_with_id("1")), |_, _| {
+            let mut response = Response::new(Script::chunks(text.as_bytes(), 9));
+            response.headers_mut().extend(header.map(|value| (RETRY_AFTER, value.parse().unwrap())));
+            response
+        });
+        assert_eq!(
+            error(outcome.await).retry_after,
+            Some(Duration::from_secs(expected)),
+            "{header:?} {text}"
+        );
+    }
+}
+
 // === Statuses ===
 
 async fn refusal(code: u16, body: Script) -> StatusFailure {
@@ -766,7 +792,7 @@ async fn the_body_of_a_status_is_read_up_to_a_limit_and_as_far_as_it_comes() {
 #[tokio::test]
 async fn what_the_client_says_about_dispatch_is_kept() {
     for dispatch in [Dispatch::NotSent, Dispatch::Unknown] {
-        let client = service_fn(move |_: Request<Full<Bytes>>| async move {
+        let client = service_fn(move |_: Request<RequestBody>| async move {
             Err::<Response<Script>, _>(Failure::transport(
                 TransportKind::Connect,
                 dispatch,
@@ -778,7 +804,7 @@ async fn what_the_client_says_about_dispatch_is_kept() {
         assert_eq!((failure.dispatch(), failure.category()), (dispatch, Category::NetworkError));
     }
     let client =
-        service_fn(|_: Request<Full<Bytes>>| async { Err::<Response<Script>, BoxError>("something".into()) });
+        service_fn(|_: Request<RequestBody>| async { Err::<Response<Script>, BoxError>("something".into()) });
     let egress = Egress::new(client, EgressPolicy::default());
     let failure = egress.oneshot(attempt_of(&request_with_id("1"))).await.unwrap_err();
     assert_eq!(failure.dispatch(), Dispatch::Unknown);
@@ -794,10 +820,36 @@ async fn a_call_that_is_given_up_gives_the_exchange_up() {
     assert_eq!(Arc::strong_count(&alive), 1);
 }
 
+/// The body that an HTTP client gets for an attempt.
+fn body_for(attempt: &Attempt) -> RequestBody {
+    let taken = Arc::new(Mutex::new(None));
+    let slot = taken.clone();
+    let client = service_fn(move |request: Request<RequestBody>| {
+        *slot.lock().unwrap() = Some(request.into_body());
+        std::future::pending::<Result<Response<Script>, BoxError>>()
+    });
+    drop(tower::Service::call(&mut Egress::new(client, EgressPolicy::default()), attempt.clone()));
+    let body = taken.lock().unwrap().take();
+    body.expect("the client was called")
+}
+
+#[tokio::test]
+async fn a_request_whose_body_nobody_took_was_not_sent_and_will_not_be() {
+    let attempt = attempt_of(&request_with_id("1"));
+    let body = body_for(&attempt);
+    assert_eq!(attempt.give_up(), Dispatch::NotSent);
+    assert!(body.collect().await.is_err());
+
+    let attempt = attempt_of(&request_with_id("1"));
+    let body = body_for(&attempt);
+    assert_eq!(body.collect().await.unwrap().to_bytes(), request_with_id("1"));
+    assert_eq!(attempt.give_up(), Dispatch::Unknown);
+}
+
 #[tokio::test]
 async fn the_future_stays_small() {
     let body = Arc::new(Mutex::new(Some(Script::new([]))));
-    let client = service_fn(move |_: Request<Full<Bytes>>| {
+    let client = service_fn(move |_: Request<RequestBody>| {
         std::future::ready(Ok::<_, BoxError>(Response::new(body.lock().unwrap().take().unwrap())))
     });
     let mut egress = Egress::new(client, EgressPolicy::default());

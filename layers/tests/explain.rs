@@ -251,7 +251,7 @@ async fn stores_say_what_they_went_by() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_looked_at_for_a_pinned_provider_is_skipped() {
+async fn what_does_not_count_for_a_pinned_provider_is_overruled_or_skipped() {
     let mut chain = testing::chain(&["a", "b"]);
     chain.providers[0].archival = false;
     let world = World::of(chain);
@@ -261,10 +261,11 @@ async fn what_is_not_looked_at_for_a_pinned_provider_is_skipped() {
     let list = world.explain(call, pin).await;
 
     assert!(of(&list, 0).pinned && of(&list, 0).excluded.is_none());
-    for stage in [Stage::Circuit, Stage::RateLimit, Stage::Lag, Stage::Archival, Stage::Exclusion] {
+    assert_eq!(finding(&list, 0, Stage::Circuit).0, Opinion::Overruled("circuit_open"));
+    for stage in [Stage::Archival, Stage::Exclusion] {
         assert_eq!(finding(&list, 0, stage), (Opinion::Skipped, Facts::none()), "{stage:?}");
     }
-    for stage in [Stage::Transport, Stage::Pin, Stage::Custom, Stage::Method, Stage::Limits] {
+    for stage in [Stage::Transport, Stage::Pin, Stage::RateLimit, Stage::Lag, Stage::Method, Stage::Limits] {
         assert_eq!(finding(&list, 0, stage).0, PASS, "{stage:?}");
     }
     assert_eq!(of(&list, 1).excluded, Some("override"));

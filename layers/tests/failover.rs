@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use lasso_layers::attempt::Attempt;
-use lasso_layers::call::candidate::CandidateLayer;
+use lasso_layers::call::candidate::{CandidateLayer, HttpOnly};
 use lasso_layers::call::failover::{FailoverLayer, FailoverPolicy, Failovers};
 use lasso_layers::call::strategy::StrategyLayer;
 use lasso_layers::call::{
@@ -702,6 +702,36 @@ async fn case_18_a_chosen_provider_whose_breaker_is_open_is_no_channel() {
     let reply = upstreams.select_and_serve(CandidateLayer::new(), pinned_to_a(false)).await;
     assert_eq!(error(reply), (-32000, "No channels available".to_owned()));
     assert_eq!(upstreams.attempted(), ["a:http"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn routing_17_case_18_a_chosen_provider_that_cannot_be_asked_is_no_channel() {
+    let socket =
+        ProviderSpec { ws_url: Some("ws://a.example".to_owned()), ..ProviderSpec::new("a") }.priority(1);
+    let deaf = Capabilities { unsupported_methods: vec!["eth_call".to_owned()], ..Capabilities::default() };
+    let silent = ProviderSpec { capabilities: deaf, ..ProviderSpec::http("a", "http://a.example") };
+    for named in [socket, silent] {
+        let chain = ChainSpec::new("ethereum", 1).provider(named);
+        let live = by_priority(chain.provider(ProviderSpec::http("b", "http://b.example").priority(2)));
+        let call = planned(&live, |plan| plan.pin = Some(Pin { provider: 0, failover: false }));
+        let upstreams = Upstreams::new(&[]);
+        let candidates = CandidateLayer::new().filter(Stage::Liveness, HttpOnly);
+        let reply = upstreams.select_and_serve(candidates, call).await;
+        assert_eq!(data(&reply), None);
+        assert_eq!(error(reply), (-32000, "No channels available".to_owned()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn routing_17_case_32_a_call_for_a_socket_that_is_down_finds_no_channel() {
+    let call = planned(&two_transports(), |plan| plan.transport = Some(Transport::Ws));
+    let upstreams = Upstreams::new(&[]);
+    let candidates = CandidateLayer::new().filter(Stage::Liveness, HttpOnly);
+    let reply = upstreams.select_and_serve(candidates, call).await;
+    assert_eq!(data(&reply), Some(serde_json::json!({})));
+    let message = "No available channels for method: eth_call. All circuit breakers are open.".to_owned();
+    assert_eq!(error(reply), (-32000, message));
+    assert!(upstreams.attempted().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

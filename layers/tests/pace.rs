@@ -145,6 +145,17 @@ async fn a_success_under_the_limit_ends_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_error_under_the_limit_does_not_end_it() {
+    let paces = paces();
+    let (mut service, mut upstream) = spawn(paces);
+    let attempt = attempt_among(&["a"]);
+    paces.limit(attempt.channel(), None, Instant::now());
+    let revert = Reply::error(ErrorObject::new(3, "execution reverted"), Category::ExecutionRevert);
+    exchange(&mut service, &mut upstream, &attempt, Ok(revert)).await;
+    assert!(paces.remaining(attempt.key(), Instant::now()).is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_success_that_began_before_the_limit_proves_nothing() {
     let paces = paces();
     let (mut service, mut upstream) = spawn(paces);
@@ -170,6 +181,22 @@ async fn a_channel_limited_since_selection_is_put_off_while_others_are_left() {
     // Put back once, it is used when its turn comes again.
     attempt.insist = true;
     exchange(&mut service, &mut upstream, &attempt, Ok(reply("1"))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_is_not_put_off_for_those_that_are_drawn_after_it_anyway() {
+    let paces = paces();
+    for demotion in [Demotion::HALF_OPEN, Demotion::LIMITED] {
+        let (mut service, mut upstream) = spawn(paces);
+        let live = live(chain(&["a", "b"]));
+        let mut call = listed(planned(&live, call("eth_chainId", "[]"), Duration::from_secs(1)));
+        call.shortlist.as_mut().unwrap()[1].demotion = demotion;
+        assert_eq!(call.candidates().draw(), Some(0));
+        let deadline = call.deadline;
+        let attempt = Attempt::new(call.into(), 0, deadline, 0);
+        paces.limit(attempt.channel(), None, Instant::now());
+        exchange(&mut service, &mut upstream, &attempt, Ok(reply("1"))).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -165,6 +165,32 @@ async fn a_provider_in_the_route_is_asked_alone_and_over_the_wanted_transport() 
 }
 
 #[tokio::test]
+async fn the_others_may_follow_a_provider_in_the_route_if_the_client_says_so() {
+    let wanted = |route: &mut Route| {
+        route.provider = Some("b".into());
+        route.failover_on_override = true;
+    };
+    let call = resolve_by_default(&live(), call_by(wanted)).await.unwrap();
+    assert_eq!(call.plan().unwrap().pin, Some(Pin { provider: 1, failover: true }));
+    // Without a provider there is nothing to override.
+    let call = resolve_by_default(&live(), call_by(|route| route.failover_on_override = true)).await.unwrap();
+    assert_eq!(call.plan().unwrap().pin, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_may_ask_for_another_time_up_to_a_limit() {
+    let policy = ProfilePolicy { max_requested_timeout: Duration::from_secs(8), ..ProfilePolicy::default() };
+    for transport in [None, Some(Transport::Http), Some(Transport::Ws)] {
+        for (asked, expected) in [(1, 1), (7_999, 7_999), (8_001, 8_000), (u64::MAX, 8_000)] {
+            let mut call = call_by(|route| route.timeout = Some(Duration::from_millis(asked)));
+            call.origin.transport = transport;
+            let call = resolve(&live(), policy.clone(), call).await.unwrap();
+            assert_eq!(call.deadline - call.received, Duration::from_millis(expected));
+        }
+    }
+}
+
+#[tokio::test]
 async fn items_of_a_batch_share_its_snapshot_and_its_provider() {
     let live = live();
     let batch = Arc::new(Batch { size: 2, snapshot: live.snapshot(), pin: Some(1) });

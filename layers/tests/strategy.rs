@@ -114,6 +114,21 @@ async fn routing_case_36_priority_then_http_before_ws_then_configured_order() {
     assert_eq!(ranked(&StrategyLayer::new(), call).await, expected);
 }
 
+#[tokio::test]
+async fn routing_17_case_36_a_missing_priority_comes_after_all_and_http_before_ws() {
+    let both = |id: &str| ProviderSpec {
+        ws_url: Some(format!("ws://{id}.example")),
+        ..ProviderSpec::http(id, format!("http://{id}.example"))
+    };
+    let chain = ChainSpec::new("ethereum", 1)
+        .provider(both("x"))
+        .provider(both("y"))
+        .provider(both("last_but_two").priority(999_999));
+    let call = listed(&live(Strategy::Priority, chain));
+    let expected = ["last_but_two:http", "last_but_two:ws", "x:http", "y:http", "x:ws", "y:ws"];
+    assert_eq!(ranked(&StrategyLayer::new(), call).await, expected);
+}
+
 /// How often each of three providers is first in 3000 calls.
 async fn first_choices(strategy: Strategy) -> [u32; 3] {
     let live = live(strategy, testing::chain(&["a", "b", "c"]));

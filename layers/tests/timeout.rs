@@ -59,6 +59,24 @@ async fn silence_ends_at_the_deadline_with_an_unknown_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_is_held_at_the_deadline_was_not_sent_and_stays_here() {
+    for leaves in [false, true] {
+        let (mut service, mut upstream) = spawn();
+        let answer = tokio::spawn(service.call(an_attempt()));
+        let (attempt, _send) = upstream.next_request().await.unwrap();
+        let mut departure = Some(attempt.hold());
+        if leaves {
+            assert!(departure.take().unwrap().may_leave());
+        }
+        let failure = answer.await.unwrap().unwrap_err();
+        assert_eq!(failure.category(), Category::Timeout);
+        let expected = if leaves { Dispatch::Unknown } else { Dispatch::NotSent };
+        assert_eq!(failure.dispatch(), expected);
+        assert!(departure.is_none_or(|departure| !departure.may_leave()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_is_there_at_a_past_deadline_counts() {
     let attempt = an_attempt();
     tokio::time::sleep(2 * LIMIT).await;

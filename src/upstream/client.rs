@@ -8,9 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -18,6 +16,7 @@ use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use lasso_layers::call::{Dispatch, Failure, TransportFailure, TransportKind};
 use lasso_layers::catalog::Transport;
+use lasso_layers::edge::egress::RequestBody;
 use tower::Service;
 
 use super::dial::Dial;
@@ -51,7 +50,7 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 /// and goes to the pool.
 #[derive(Clone)]
 pub struct HttpClient {
-    client: Client<Dial, Full<Bytes>>,
+    client: Client<Dial, RequestBody>,
 }
 
 impl HttpClient {
@@ -87,7 +86,7 @@ impl HttpClient {
     }
 }
 
-impl Service<Request<Full<Bytes>>> for HttpClient {
+impl Service<Request<RequestBody>> for HttpClient {
     type Response = Response<Incoming>;
     type Error = Failure;
     type Future = ClientFuture;
@@ -96,7 +95,7 @@ impl Service<Request<Full<Bytes>>> for HttpClient {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Full<Bytes>>) -> ClientFuture {
+    fn call(&mut self, request: Request<RequestBody>) -> ClientFuture {
         ClientFuture { inner: self.client.request(request) }
     }
 }

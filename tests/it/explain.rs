@@ -169,13 +169,14 @@ async fn a_page_says_of_every_channel_where_it_stands_and_why() {
 }
 
 #[tokio::test]
-async fn a_pin_skips_what_is_not_looked_at_and_leaves_the_others_out() {
+async fn a_pin_overrules_what_does_not_count_and_leaves_the_others_out() {
     let world = motley().await;
     for name in ["provider", "provider_override", "provider_id"] {
         let page = explain(&world.proxy, &[&OLD_LOGS[..], &[(name, "open")]].concat()).await;
         let pinned = about(&page, "open");
         assert_eq!((&pinned["order"], &pinned["pinned"]), (&json!(1), &json!(true)));
-        for skipped in ["circuit", "rate_limit", "lag", "archival", "exclusion"] {
+        assert_eq!(stage(pinned, "circuit")["verdict"], "overruled");
+        for skipped in ["archival", "exclusion"] {
             assert_eq!(stage(pinned, skipped)["verdict"], "skipped", "{skipped}");
         }
         assert_eq!(stage(pinned, "method")["verdict"], "pass");

@@ -13,11 +13,14 @@ pub mod stall;
 #[cfg(feature = "timeout")]
 pub mod timeout;
 
+mod departure;
+
 use std::fmt;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
+pub use self::departure::Departure;
 use crate::call::{Call, Candidate, Plan};
 use crate::catalog::{Channel, ChannelKey, Provider, Transport};
 

@@ -118,7 +118,8 @@ pub enum TransportKind {
 pub struct StatusFailure {
     /// The status.
     pub status: StatusCode,
-    /// The `Retry-After` header, in either of its forms, as time from now.
+    /// The `Retry-After` header, in either of its forms, as time from now; without a usable one, what the body says
+    /// beside code, message and data of its error.
     pub retry_after: Option<Duration>,
     /// Code, message and data of a JSON-RPC error in the body.
     pub error: Option<(Option<i64>, String, Option<Bytes>)>,
@@ -267,16 +268,9 @@ impl fmt::Display for Failure {
     }
 }
 
-impl Error for Failure {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Transport(failure) => {
-                failure.source.as_deref().map(|source| source as &(dyn Error + 'static))
-            }
-            _ => None,
-        }
-    }
-}
+/// It has no source: what a library underneath says may name an address, and whoever prints a chain of errors would
+/// print the keys in it. It is kept as [`TransportFailure::source`], for those who redact it.
+impl Error for Failure {}
 
 // === impl TransportFailure ===
 
@@ -305,7 +299,8 @@ impl TransportFailure {
             }
             TransportKind::Status(_) | TransportKind::InvalidReply { .. } => Category::ServerError,
             TransportKind::Capacity => Category::LocalCapacityRejection,
-            TransportKind::Encode => Category::InvalidParams,
+            // Another upstream may need it otherwise, and a second one that does not says enough.
+            TransportKind::Encode => Category::ClientError,
         }
     }
 
@@ -348,6 +343,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_request_that_cannot_be_put_together_for_one_upstream_is_tried_with_another() {
+        let failure = Failure::transport(TransportKind::Encode, Dispatch::NotSent, Transport::Ws);
+        assert_eq!(failure.category().failover(), crate::catalog::Failover::Until(1));
+        assert!(!failure.category().penalises());
+    }
+
+    #[test]
     fn debug_output_shows_no_key() {
         const KEY: &str = "0123456789abcdef";
         let source: BoxError = format!("cannot reach https://node.example/v2/{KEY}").into();
@@ -366,5 +368,6 @@ mod tests {
         let shown = format!("{failure:?}");
         assert!(!shown.contains(KEY), "{shown}");
         assert!(shown.contains("node.example") && shown.contains("403"), "{shown}");
+        assert!(failure.source().is_none(), "a chain of errors is printed by people who redact nothing");
     }
 }

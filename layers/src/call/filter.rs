@@ -131,6 +131,6 @@ pub struct Hints {
     pub block_range: Option<u64>,
     /// How many addresses an `eth_getLogs` call filters by.
     pub address_count: Option<usize>,
-    /// How far the block of the call's last parameter is behind the head.
+    /// How far the call's block is behind the head.
     pub block_age: Option<u64>,
 }

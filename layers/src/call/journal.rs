@@ -21,6 +21,10 @@ pub struct Journal {
     selection_start: OnceLock<Instant>,
     selection_nanos: AtomicU64,
     upstream_nanos: AtomicU64,
+    /// The candidates whose request is known to be still in this process, one bit for each of the first 64. Whoever
+    /// clears a bit decides whether the request leaves, so changes of one bit have one order; nothing else is read
+    /// because of it, so relaxed is enough.
+    held: AtomicU64,
     meta: OnceLock<Metadata>,
     /// Where the record goes on after the call was planned anew.
     successor: OnceLock<Arc<Self>>,
@@ -109,6 +113,21 @@ impl Journal {
         journal
     }
 
+    /// Whether it can be noted of the candidate at `index` that its request is held.
+    pub(crate) const fn can_hold(index: usize) -> bool {
+        index < u64::BITS as usize
+    }
+
+    /// Notes that the request to the candidate at `index` is held in this process.
+    pub(crate) fn hold(&self, index: usize) {
+        self.held.fetch_or(bit(index), Ordering::Relaxed);
+    }
+
+    /// Ends that. Whether it was so; of several who ask, one is told.
+    pub(crate) fn release(&self, index: usize) -> bool {
+        self.held.fetch_and(!bit(index), Ordering::Relaxed) & bit(index) != 0
+    }
+
     // The durations below are sums that are read after the answer is there: relaxed is enough.
 
     /// Notes when the selection of channels began.
@@ -143,6 +162,11 @@ impl Journal {
     pub fn upstream(&self) -> Duration {
         Duration::from_nanos(self.upstream_nanos.load(Ordering::Relaxed))
     }
+}
+
+/// The bit of a candidate, none past the width of the word.
+const fn bit(index: usize) -> u64 {
+    if Journal::can_hold(index) { 1 << index } else { 0 }
 }
 
 fn nanos(time: Duration) -> u64 {

@@ -35,7 +35,8 @@ pub enum Opinion {
     Verdict(Verdict),
     /// It was not asked: the provider was chosen by name, which makes the stage pointless.
     Skipped,
-    /// It would have ruled the channel out for this reason. No channel was left then, and so it is not believed.
+    /// It would have ruled the channel out for this reason, and does not: the provider was chosen by name, or no channel
+    /// would be left.
     Overruled(&'static str),
 }
 

@@ -30,7 +30,8 @@ pub struct ErrorReply {
     pub error: ErrorObject,
     /// What kind of error it is.
     pub category: Category,
-    /// When the upstream wants to be asked again, if it said so beside the error.
+    /// When the upstream wants to be asked again, if it said so beside the error's code, message and data: in a header,
+    /// in another member of the error object, or next to it.
     pub retry_after: Option<Duration>,
 }
 

@@ -1,6 +1,7 @@
 //! Where a call is to go and where it comes from.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use smol_str::SmolStr;
 
@@ -15,10 +16,15 @@ pub struct Route {
     pub chain: SmolStr,
     /// The strategy, if the client chose one.
     pub strategy: Option<Strategy>,
-    /// The only provider to use, by id.
+    /// The provider to use, by id; the only one unless [`failover_on_override`](Self::failover_on_override) is set.
     pub provider: Option<SmolStr>,
+    /// Whether the other providers may be tried after [`provider`](Self::provider).
+    pub failover_on_override: bool,
     /// The only upstream transport to use.
     pub transport: Option<Transport>,
+    /// The total time of each call, instead of the one that its method has. The layer that resolves the profile bounds
+    /// it.
+    pub timeout: Option<Duration>,
 }
 
 impl Route {
@@ -30,7 +36,9 @@ impl Route {
             chain: SmolStr::new(chain),
             strategy: None,
             provider: None,
+            failover_on_override: false,
             transport: None,
+            timeout: None,
         }
     }
 }

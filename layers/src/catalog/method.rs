@@ -186,14 +186,20 @@ impl Timeouts {
         }
     }
 
-    /// The timeout of a method.
+    /// The timeout of a method. A method that traces blocks in yet another way (`debug_traceBlockFromFile`) and has no
+    /// timeout of its own has that of `debug_traceBlock`.
     #[must_use]
     pub fn of(&self, id: MethodId, name: &str) -> Duration {
+        const FAMILY: &str = "debug_traceBlock";
         let configured = match self.known.get(usize::from(id.0)) {
             Some(known) => *known,
-            None => self.others.iter().find(|(other, _)| other == name).map(|(_, timeout)| *timeout),
+            None => self.other(name).or_else(|| self.other(FAMILY).filter(|_| name.starts_with(FAMILY))),
         };
         configured.unwrap_or(self.default)
+    }
+
+    fn other(&self, name: &str) -> Option<Duration> {
+        self.others.iter().find(|(other, _)| other == name).map(|(_, timeout)| *timeout)
     }
 
     /// The methods of the built-in table with their timeouts in milliseconds.
@@ -351,6 +357,10 @@ mod tests {
         let of = |timeouts: &Timeouts, name: &str| timeouts.of(MethodId::of(name), name).as_millis();
         assert_eq!(of(&timeouts, "eth_call"), 5_000);
         assert_eq!(of(&timeouts, "debug_traceBlock"), 45_000);
+        for name in ["debug_traceBlockFromFile", "debug_traceBlockByHash", "debug_traceBlock_x"] {
+            assert_eq!(of(&timeouts, name), 45_000, "{name}");
+        }
+        assert_eq!(of(&timeouts, "debug_traceChain"), 10_000);
         assert_eq!(of(&timeouts, "vendor_x"), 10_000);
         timeouts.set("vendor_x", Duration::from_millis(7));
         timeouts.set("eth_call", Duration::from_millis(8));

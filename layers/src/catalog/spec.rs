@@ -215,7 +215,8 @@ pub struct ProviderSpec {
     pub url: Option<String>,
     /// `ws` or `wss` address.
     pub ws_url: Option<String>,
-    /// Rank under the `priority` strategy, lower first.
+    /// Rank under the `priority` strategy, lower first; [`DEFAULT_PRIORITY`](Self::DEFAULT_PRIORITY) where none is
+    /// given.
     pub priority: u32,
     /// Whether the provider has old state.
     pub archival: bool,
@@ -236,6 +237,9 @@ pub struct ProviderSpec {
 }
 
 impl ProviderSpec {
+    /// The rank of a provider that is given none: behind every rank that a person would write.
+    pub const DEFAULT_PRIORITY: u32 = 1_000_000;
+
     /// A provider without an address and with every setting at its default.
     #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
@@ -244,7 +248,7 @@ impl ProviderSpec {
             name: None,
             url: None,
             ws_url: None,
-            priority: 100,
+            priority: Self::DEFAULT_PRIORITY,
             archival: true,
             subscribe_new_heads: None,
             isolated: false,

@@ -10,7 +10,7 @@ use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use http::Uri;
 
 use super::identity;
-use super::{ChainSpec, DEFAULT_PROFILE, ProfileSpec};
+use super::{ChainSpec, DEFAULT_PROFILE, ProfileSpec, ProviderSpec};
 
 /// How bad a [`Problem`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +45,6 @@ impl fmt::Display for Problem {
 
 /// The most profiles of a set, chains of a profile, or providers of a chain.
 const MOST: usize = 65_535;
-
-/// The priority of a provider that sets none.
-const DEFAULT_PRIORITY: u32 = 100;
 
 /// Finds everything that is wrong with a set of profiles.
 ///
@@ -223,7 +220,7 @@ fn check_chain(chain: &ChainSpec, findings: &mut Findings<'_>) {
             findings.warning("unusual_value", format!("{at}.priority"), "found 0; advised is 1 or more");
         }
         // The default says that no order is asked for.
-        let ranked = provider.priority != DEFAULT_PRIORITY;
+        let ranked = provider.priority != ProviderSpec::DEFAULT_PRIORITY;
         if let Some(first) = priorities.insert(provider.priority, &provider.id).filter(|_| ranked) {
             findings.warning(
                 "duplicate_priority",

@@ -6,3 +6,6 @@ pub mod egress;
 pub mod ingress;
 #[cfg(feature = "profile")]
 pub mod profile;
+
+#[cfg(any(feature = "http", feature = "profile"))]
+mod query;

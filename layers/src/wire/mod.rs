@@ -12,7 +12,7 @@
 //! | what is in its parameters? | [`Params`], [`RawJson`] |
 //! | what goes to the upstream? | [`Request::upstream_body`] |
 //! | is this reply ours, and is it valid? | [`parse_reply`], or [`ReplyScanner`] while it is still arriving |
-//! | what did the upstream complain about? | [`parse_error`], [`lenient_error`] |
+//! | what did the upstream complain about? | [`parse_error`], [`lenient_error`], [`retry_after`] |
 //! | how does the client get its own id back? | [`splice_id`] |
 //! | what does an answer of our own look like? | [`ErrorObject`], [`result_body`], [`write_string`] |
 //!
@@ -52,6 +52,7 @@ mod params;
 mod raw;
 mod reply;
 mod request;
+mod retry;
 mod scanner;
 mod span;
 mod splice;
@@ -64,6 +65,7 @@ pub use self::{
     raw::{Elements, Members, RawJson},
     reply::{ReplyDefect, ReplyScanner, ReplyShape, parse_reply},
     request::{Defect, IdKind, Item, Parsed, Request, UpstreamId, parse},
+    retry::{retry_after, retry_after_beside},
     scanner::Syntax,
     span::Span,
     splice::{prepend_member, splice_id},

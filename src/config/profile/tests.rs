@@ -208,7 +208,7 @@ fn a_provider_without_further_keys_has_the_documented_defaults() {
     let (provider, problems) = provider("url: 'http://h'");
     assert_eq!(problems, [""; 0]);
     assert_eq!(provider, lasso_layers::catalog::ProviderSpec::http("a", "http://h"));
-    assert_eq!((provider.priority, provider.archival, provider.subscribe_new_heads), (100, true, None));
+    assert_eq!((provider.priority, provider.archival, provider.subscribe_new_heads), (1_000_000, true, None));
 }
 
 #[test]

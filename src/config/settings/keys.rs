@@ -18,6 +18,9 @@ const DAY: u64 = 24 * HOUR;
 /// The most bytes any limit may allow.
 const MOST_BYTES: u64 = 1 << 40;
 
+/// The most that a breaker counts to.
+pub(super) const MOST_COUNTED: u32 = 255;
+
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
@@ -144,8 +147,10 @@ sections! {
         /// The share of a call's total time that the first attempt gets while there is a second candidate. Later ones get
         /// the same share of what is left, and the last candidate everything.
         "first_attempt_share" => first_attempt_share: f64 = 0.6, 0.01..=1.0;
+        /// The most total time that a client may ask for with `?timeout=`.
+        "max_requested_timeout_ms" => max_requested_timeout: Duration = ms(60_000), 1..=HOUR;
         /// With less time left than this no further attempt starts.
-        "min_attempt_ms" => min_attempt: Duration = ms(25), 0..=HOUR;
+        "min_attempt_ms" => min_attempt: Duration = ms(25), 1..=HOUR;
     }
 
     /// Which methods are served.
@@ -166,17 +171,17 @@ sections! {
     /// When an upstream gets no more traffic, and when it gets some again.
     CircuitBreaker {
         /// Failures in a row that open the breaker, for categories without a threshold of their own.
-        "failure_threshold" => failure_threshold: u32 = 5, 1..=1_000_000;
+        "failure_threshold" => failure_threshold: u32 = 5, 1..=MOST_COUNTED;
         /// Failures in a row that open the breaker, by category of the last one.
         "category_thresholds" => category_thresholds: CategoryThresholds = CategoryThresholds::default(), ();
         /// Successes on probation that close it.
-        "success_threshold" => success_threshold: u32 = 2, 1..=1_000_000;
+        "success_threshold" => success_threshold: u32 = 2, 1..=MOST_COUNTED;
         /// How long it stays open the first time. Each failed probation doubles it.
         "recovery_timeout_ms" => recovery_timeout: Duration = ms(60_000), 1..=DAY;
         /// The longest it stays open.
         "max_recovery_timeout_ms" => max_recovery_timeout: Duration = ms(600_000), 1..=DAY;
         /// Calls on probation at the same time.
-        "half_open_max_inflight" => half_open_max_inflight: u32 = 3, 1..=1_000_000;
+        "half_open_max_inflight" => half_open_max_inflight: u32 = 3, 1..=MOST_COUNTED;
         /// When a good probe starts the probation: at once, or not before the time is over.
         "probe_recovery" => probe_recovery: ProbeRecovery = ProbeRecovery::Immediate, ();
     }

@@ -8,11 +8,12 @@ use lasso_layers::catalog::{Category, Timeouts};
 use super::super::field::Field;
 use super::super::problem::Report;
 use super::super::suggest;
+use super::keys::MOST_COUNTED;
 use super::setting::{Scalar, Setting, comment, line};
 
 /// A day: longer than any client waits.
 const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 1..=86_400_000;
-const THRESHOLD: std::ops::RangeInclusive<u32> = 1..=1_000_000;
+const THRESHOLD: std::ops::RangeInclusive<u32> = 1..=MOST_COUNTED;
 
 /// The total time of a call, by method.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -97,6 +97,22 @@ cluster: { node_id: '${REGION}-1', listen: 127.0.0.1:5000, seeds: 'a:1' }
 }
 
 #[test]
+fn what_cannot_be_meant_is_refused_and_not_cut() {
+    for (text, allowed) in [
+        ("circuit_breaker: { failure_threshold: 256 }", "from 1 to 255"),
+        ("circuit_breaker: { success_threshold: 256 }", "from 1 to 255"),
+        ("circuit_breaker: { half_open_max_inflight: 256 }", "from 1 to 255"),
+        ("circuit_breaker: { category_thresholds: { timeout: 256 } }", "from 1 to 255"),
+        ("failover: { min_attempt_ms: 0 }", "from 1 to 3600000"),
+    ] {
+        let problems = parse(text, &[]).unwrap_err();
+        assert!(problems.iter().any(|problem| problem.contains(allowed)), "{problems:?}");
+        let last = text.replace("256", "255").replace(": 0 ", ": 1 ");
+        assert!(parse(&last, &[]).is_ok(), "{last}");
+    }
+}
+
+#[test]
 fn every_problem_of_the_file_is_reported_with_its_line() {
     let text = "\
 server:

@@ -11,6 +11,7 @@ use http::header::LOCATION;
 use http::{StatusCode, Version};
 use http_body_util::BodyExt;
 use lasso_layers::attempt::Attempt;
+use lasso_layers::attempt::timeout::TimeoutLayer;
 use lasso_layers::call::{Body, Dispatch, Failure, Reply, TransportKind};
 use lasso_layers::edge::egress::StreamError;
 use lasso_layers::testing;
@@ -19,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 
 use self::server::{Server, accept, endless, identity, read_request, whole};
 use super::{HttpUpstream, UpstreamHttpPolicy};
@@ -192,6 +193,26 @@ async fn a_handshake_that_never_ends_is_cut_off() {
         UpstreamHttpPolicy { connect_timeout: Duration::from_millis(50), ..UpstreamHttpPolicy::default() };
     let outcome = broken(send(&HttpUpstream::new(policy).unwrap(), &tls(addr)).await);
     assert!(matches!(outcome, (TransportKind::Connect, Dispatch::NotSent)), "{outcome:?}");
+    task.abort();
+}
+
+#[tokio::test]
+async fn a_call_whose_time_ends_while_connecting_was_not_sent() {
+    // Both accept a connection and say nothing; with one of them there is no way to send before it does.
+    let talk = |socket: tokio::net::TcpStream| async move {
+        let _socket = socket;
+        std::future::pending::<()>().await;
+    };
+    let (addr, task) = accept(talk).await;
+    for (url, expected) in [(tls(addr), Dispatch::NotSent), (plain(addr), Dispatch::Unknown)] {
+        let mut attempt = attempt(&url);
+        attempt.deadline = tokio::time::Instant::now() + Duration::from_millis(200);
+        let service = TimeoutLayer::new().layer(upstream());
+        let outcome = timeout(LIMIT, service.oneshot(attempt)).await.expect("an outcome in time");
+        let (kind, dispatch) = broken(outcome);
+        assert!(matches!(kind, TransportKind::Timeout), "{kind:?}");
+        assert_eq!(dispatch, expected, "{url}");
+    }
     task.abort();
 }
 

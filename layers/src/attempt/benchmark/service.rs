@@ -75,14 +75,15 @@ where
     }
 }
 
-/// Whether the provider had a part in the outcome. It had one in a connection that it did not take,
+/// Whether the provider had a part in the outcome. It had one in a connection that it did not take, or not in time,
 /// although nothing was sent.
 fn went_upstream(result: &Result<Reply, Failure>) -> bool {
     match result {
         Ok(_) => true,
         Err(Failure::Rejected(_) | Failure::Exhausted(_)) => false,
         Err(failure) => {
-            failure.dispatch() != Dispatch::NotSent || failure.category() == Category::NetworkError
+            failure.dispatch() != Dispatch::NotSent
+                || matches!(failure.category(), Category::NetworkError | Category::Timeout)
         }
     }
 }

@@ -9,13 +9,14 @@
 //! answers with JSON-RPC errors unclassified, and with HTTP statuses as
 //! [`TransportKind::Status`]; failures of other kinds pass as they are.
 //!
-//! **Rules.** The `error_rules` of the attempt's provider come first, see [`classify`] for the rest of the order.
+//! **Rules.** The `error_rules` of the attempt's provider come first, for statuses without a JSON-RPC error too; see
+//! [`classify`] for the rest of the order.
 //! For HTTP statuses:
 //!
 //! | Status | with a JSON-RPC error in the body | without |
 //! |---|---|---|
 //! | 429 | `rate_limit`, code -32005 | the same |
-//! | 401, 403 | classified; `auth_error` unless the error blames something else at the provider | `auth_error` |
+//! | 401, 403 | `auth_error`, or `rate_limit` where the error says so | `auth_error` |
 //! | others | classified | `server_error`, code -32002 |
 //!
 //! **What it counts.** Two `DEBUG` events, `lasso.error_classification.classified` and

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Path, classify, hints, secrets, table};
+use super::{Path, classify, hints, phrases, rules, secrets, table};
 use crate::attempt::Attempt;
 use crate::call::{ErrorReply, Failure, HttpRefusal, Reply, StatusFailure, UpstreamFailure};
 use crate::catalog::Category;
@@ -33,7 +33,7 @@ impl Verdict {
         let said = error.as_ref().map_or(&text, |(_, message, _)| message);
         let http = Some(HttpRefusal { status, mentions_limit: hints::mentions_limit(said) });
         let Some((code, message, data)) = error else {
-            return Self { http, ..Self::of_bare_status(status, retry_after, &text) };
+            return Self { http, ..Self::of_bare_status(status, retry_after, &text, attempt) };
         };
         let error =
             ErrorObject { code: code.unwrap_or_else(|| default_code(status)), message: message.into(), data };
@@ -49,8 +49,14 @@ impl Verdict {
         Self { http, ..verdict }
     }
 
-    /// Without a JSON-RPC error it was not a node that answered but something in front of it.
-    fn of_bare_status(status: StatusCode, retry_after: Option<Duration>, text: &str) -> Self {
+    /// Without a JSON-RPC error it was not a node that answered but something in front of it. The provider's rules come
+    /// first here too: they see the code that is shown, and the text that is not.
+    fn of_bare_status(
+        status: StatusCode,
+        retry_after: Option<Duration>,
+        text: &str,
+        attempt: &Attempt,
+    ) -> Self {
         let retry_after = hints::retry_after(retry_after, Some(text.as_bytes()), text);
         let (category, error) = if status == StatusCode::TOO_MANY_REQUESTS {
             let mut error = ErrorObject::new(code::RATE_LIMITED, "Provider rate limit reached (HTTP 429)");
@@ -63,6 +69,12 @@ impl Verdict {
             let category = if is_unauthorised(status) { Category::AuthError } else { Category::ServerError };
             (category, ErrorObject::new(code::UPSTREAM_SERVER, message))
         };
+        let rules = &attempt.provider().capabilities.error_rules;
+        let (category, path) = match rules::first_match(rules, error.code, &phrases::folded(text)) {
+            Some((index, category)) => (category, Path::ProviderRule(index)),
+            None => (category, Path::CodeBased),
+        };
+        tell(&error, attempt, category, path);
         Self { error, category, retry_after, http: None }
     }
 
@@ -101,14 +113,11 @@ fn with_status(status: StatusCode, category: Category) -> Category {
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Category::RateLimit;
     }
-    // Such a status says that our credentials are the trouble, unless the error names another one that lies with
-    // the provider. It does not speak about the client's request.
-    let is_vague = category.is_answer()
-        || matches!(
-            category,
-            Category::UnclassifiedServerError | Category::ClientError | Category::UnknownError
-        );
-    if is_unauthorised(status) && is_vague { Category::AuthError } else { category }
+    // Such a status says that our credentials are the trouble, whatever the error in the body is made of: what it is not
+    // about is the client's request. Only a word about a rate limit stands, because providers refuse keys whose quota
+    // is used up in this way; they will be fine again, and to open the breaker would only keep us from noticing.
+    let is_refused = is_unauthorised(status) && category != Category::RateLimit;
+    if is_refused { Category::AuthError } else { category }
 }
 
 /// The code of an error that has none.

@@ -16,8 +16,8 @@
 //! name the same upstream.
 //!
 //! **What it counts.** Failures of category `rate_limit` from upstream. A limit is only ever made longer.
-//! An answer to an attempt that began while the channel was limited proves that there is room again and
-//! ends the limit; an answer to an earlier attempt proves nothing.
+//! A result of an attempt that began while the channel was limited proves that there is room again and
+//! ends the limit; an error, or a result of an earlier attempt, proves nothing.
 //!
 //! **Cancel safety.** Dropping the future leaves nothing behind.
 //!

@@ -13,7 +13,7 @@ use tower::Service;
 use super::Paces;
 use super::store::Seen;
 use crate::attempt::Attempt;
-use crate::call::{Demotion, Failure, Rejection, Reply};
+use crate::call::{Candidate, Demotion, Failure, Progress, Rejection, Reply};
 use crate::catalog::Category;
 use crate::wire::{ErrorObject, code};
 
@@ -57,7 +57,8 @@ where
     }
 }
 
-/// Whether it makes sense to try others before this limited channel.
+/// Whether it makes sense to try others before this limited channel: only for those of its own tier, because it would
+/// be drawn again before any other.
 fn can_wait(attempt: &Attempt) -> bool {
     let candidate = attempt.candidate();
     let known_at_selection = candidate.demotion.contains(Demotion::LIMITED);
@@ -65,7 +66,13 @@ fn can_wait(attempt: &Attempt) -> bool {
     if attempt.insist || known_at_selection || candidate.pinned {
         return false;
     }
-    attempt.call().journal().candidates().is_some_and(|candidates| candidates.has_more())
+    let is_better = |other: &Candidate| {
+        other.tier() == candidate.tier()
+            && other.excluded.is_none()
+            && other.limit.is_none()
+            && other.progress() == Progress::Untried
+    };
+    attempt.call().journal().candidates().is_some_and(|candidates| candidates.all().iter().any(is_better))
 }
 
 fn put_off(left: Duration) -> Failure {
@@ -109,9 +116,9 @@ where
             StateProj::Sent { inner, paces, seen, attempt } => {
                 let result = ready!(inner.poll(cx)).map_err(Into::into);
                 match &result {
-                    Ok(_) => paces.disproved(attempt.key(), *seen),
-                    // A refusal by this process is no word of the provider.
-                    Err(Failure::Rejected(_)) => {}
+                    Ok(Reply::Result(_)) => paces.disproved(attempt.key(), *seen),
+                    // An error can be had without any work, and a refusal by this process is no word of the provider.
+                    Ok(Reply::Error(_)) | Err(Failure::Rejected(_)) => {}
                     Err(failure) if failure.category() == Category::RateLimit => {
                         paces.limit(attempt.channel(), failure.retry_after(), Instant::now());
                     }

@@ -2,7 +2,8 @@
 //!
 //! **What it does.** Waits for the inner service until the attempt's own deadline. What is not there by then
 //! is given up and becomes a [`Failure`] of category `timeout`. Whether the upstream executed the request is
-//! unknown at that point, and the failure says so.
+//! unknown at that point, and the failure says so; unless the request is [held](Attempt::hold) still, because no
+//! connection could be made: then it was not sent, and will not be.
 //!
 //! **When to use it.** Always: nothing else bounds an attempt.
 //!
@@ -37,12 +38,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use pin_project::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Sleep, sleep_until};
 use tower::{Layer, Service};
 
 use super::Attempt;
-use crate::call::{Dispatch, Failure, Reply, TransportKind};
-use crate::catalog::Transport;
+use crate::call::{Failure, Reply, TransportKind};
 
 /// Ends attempts at their deadline; see the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
@@ -91,8 +91,7 @@ where
     }
 
     fn call(&mut self, attempt: Attempt) -> ResponseFuture<S::Future> {
-        let (deadline, transport) = (attempt.deadline, attempt.transport());
-        ResponseFuture { inner: self.inner.call(attempt), deadline, transport, sleep: None }
+        ResponseFuture { inner: self.inner.call(attempt.clone()), attempt, sleep: None }
     }
 }
 
@@ -101,8 +100,7 @@ where
 pub struct ResponseFuture<F> {
     #[pin]
     inner: F,
-    deadline: Instant,
-    transport: Transport,
+    attempt: Attempt,
     /// Set once the inner future has to be waited for.
     #[pin]
     sleep: Option<Sleep>,
@@ -122,15 +120,16 @@ where
             return Poll::Ready(result.map_err(Into::into));
         }
         if this.sleep.is_none() {
-            this.sleep.set(Some(sleep_until(*this.deadline)));
+            this.sleep.set(Some(sleep_until(this.attempt.deadline)));
         }
         ready!(this.sleep.as_pin_mut().expect("the timer was just set").poll(cx));
-        Poll::Ready(Err(Failure::transport(TransportKind::Timeout, Dispatch::Unknown, *this.transport)))
+        let (dispatch, transport) = (this.attempt.give_up(), this.attempt.transport());
+        Poll::Ready(Err(Failure::transport(TransportKind::Timeout, dispatch, transport)))
     }
 }
 
 impl<F> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").field("deadline", &self.deadline).finish_non_exhaustive()
+        f.debug_struct("ResponseFuture").field("attempt", &self.attempt).finish_non_exhaustive()
     }
 }

@@ -25,6 +25,22 @@ impl<const ALL: bool> Hearing<'_, ALL> {
         }
     }
 
+    /// Hears a filter that can demote and cannot rule out.
+    pub(super) fn advice(&mut self, stage: Stage, filter: &dyn Filter) {
+        if self.is_over() {
+            return;
+        }
+        let (verdict, facts) =
+            if ALL { filter.explain(self.subject) } else { (filter.check(self.subject), Facts::none()) };
+        match verdict {
+            Verdict::Exclude { reason, .. } => self.note(stage, Opinion::Overruled(reason), facts),
+            verdict => {
+                self.note(stage, Opinion::Verdict(verdict), facts);
+                self.apply(verdict);
+            }
+        }
+    }
+
     /// Hears a rule that is built in.
     #[inline]
     pub(super) fn rule(&mut self, stage: Stage, rule: impl FnOnce(&Subject<'_>) -> Verdict) {

@@ -35,11 +35,17 @@ impl Block {
         Self::plain(value)
     }
 
+    /// A bound of an `eth_getLogs` call. Numbers are read here that are not written as quantities: a node that takes
+    /// them has a range to search all the same.
+    fn bound(value: Option<RawJson<'_>>) -> Self {
+        match value.and_then(RawJson::as_u64) {
+            Some(number) => Self::Number(number),
+            None => value.map_or(Self::Head, Self::plain),
+        }
+    }
+
     /// A block that is not an object.
     fn plain(value: RawJson<'_>) -> Self {
-        if let Some(number) = value.as_u64() {
-            return Self::Number(number);
-        }
         match value.as_str().as_deref() {
             Some("earliest") => Self::Earliest,
             Some("latest" | "pending") => Self::Head,
@@ -75,20 +81,49 @@ fn quantity(text: &str) -> Option<u64> {
 
 /// Reads the hints of a call. Costs nothing for methods that have none.
 pub(super) fn of(method: MethodId, params: Params<'_>, horizon: impl FnOnce() -> Horizon) -> Hints {
-    // The position of the block among the parameters; one that is left out means the latest block.
-    let position = match method.name() {
-        "eth_getBalance" | "eth_getCode" | "eth_getTransactionCount" | "eth_call" => 1,
-        "eth_getStorageAt" => 2,
-        "eth_getBlockByNumber" => 0,
+    match method.name() {
+        "eth_getBalance"
+        | "eth_getCode"
+        | "eth_getTransactionCount"
+        | "eth_call"
+        | "eth_getStorageAt"
+        | "eth_getBlockByNumber" => {}
         "eth_getLogs" => return of_logs(params, horizon()),
         _ => return Hints::default(),
-    };
-    let block = Block::of(params.nth(position));
+    }
+    let block = Block::of(position(method).and_then(|position| params.nth(position)));
     Hints {
         archival: block.needs_archive(horizon()),
         requested_block: if let Block::Number(number) = block { Some(number) } else { None },
         ..Hints::default()
     }
+}
+
+/// The position of the block among the parameters of a known method; one that is left out means the latest block. The
+/// parameters around it may look like blocks and are none: addresses, slots, indices.
+fn position(method: MethodId) -> Option<usize> {
+    Some(match method.name() {
+        "debug_traceBlockByNumber"
+        | "eth_getBlockByNumber"
+        | "eth_getBlockReceipts"
+        | "eth_getBlockTransactionCountByNumber"
+        | "eth_getTransactionByBlockNumberAndIndex"
+        | "eth_getUncleByBlockNumberAndIndex"
+        | "eth_getUncleCountByBlockNumber"
+        | "trace_block"
+        | "trace_replayBlockTransactions" => 0,
+        "debug_traceCall"
+        | "eth_call"
+        | "eth_createAccessList"
+        | "eth_estimateGas"
+        | "eth_feeHistory"
+        | "eth_getBalance"
+        | "eth_getCode"
+        | "eth_getTransactionCount"
+        | "trace_callMany" => 1,
+        "eth_getProof" | "eth_getStorageAt" | "trace_call" => 2,
+        _ => return None,
+    })
 }
 
 fn of_logs(params: Params<'_>, horizon: Horizon) -> Hints {
@@ -99,21 +134,28 @@ fn of_logs(params: Params<'_>, horizon: Horizon) -> Hints {
     let Some(filter) = filter else { return Hints::default() };
     let (from, to) = (filter.member("fromBlock"), filter.member("toBlock"));
     let both = from.is_some() && to.is_some();
-    let (from, to) = (Block::of(from), Block::of(to));
+    let (from, to) = (Block::bound(from), Block::bound(to));
     let range = || Some(from.number(horizon.head)?.abs_diff(to.number(horizon.head)?));
     Hints {
         archival: from.needs_archive(horizon) || to.needs_archive(horizon),
         block_range: if both { range() } else { None },
         address_count: filter
             .member("address")
+            .filter(|address| !address.is_null())
             .map(|address| if address.is_array() { address.elements().count() } else { 1 }),
         ..Hints::default()
     }
 }
 
-/// How far the last parameter's block is behind the head, for the age limits that providers declare.
-pub(super) fn age(params: Params<'_>, head: Option<u64>) -> Option<u64> {
-    let number = match Block::of(params.last()) {
+/// How far the block of a call is behind the head, for the age limits that providers declare. Of methods that are not
+/// known it is taken to be the last parameter.
+pub(super) fn age(method: MethodId, params: Params<'_>, head: Option<u64>) -> Option<u64> {
+    let block = match position(method) {
+        Some(position) => params.nth(position),
+        None if method == MethodId::OTHER => params.last(),
+        None => return None,
+    };
+    let number = match Block::of(block) {
         Block::Earliest => 0,
         Block::Number(number) => number,
         Block::Head | Block::Other => return None,
@@ -165,7 +207,7 @@ mod tests {
             assert_eq!(hints(method, &params, None), Hints::default(), "{method}");
         }
         let request = Request::new("1", "eth_call", &format!("[{block}]")).unwrap();
-        assert_eq!(age(request.params(), Some(5)), None);
+        assert_eq!(age(MethodId::of("eth_call"), request.params(), Some(5)), None);
     }
 
     #[test]
@@ -191,12 +233,45 @@ mod tests {
     fn address_counts() {
         assert_eq!(hints("eth_getLogs", r#"[{"address":["0x1","0x2"]}]"#, None).address_count, Some(2));
         assert_eq!(hints("eth_getLogs", r#"[{"address":"0x1"}]"#, None).address_count, Some(1));
+        assert_eq!(hints("eth_getLogs", r#"[{"address":null}]"#, None).address_count, None);
         assert_eq!(hints("eth_getLogs", "[{}]", None).address_count, None);
     }
 
     #[test]
-    fn ages_are_read_from_the_last_parameter() {
-        let age_of = |params: &str, head| age(Request::new("1", "eth_call", params).unwrap().params(), head);
+    fn a_number_that_is_no_quantity_is_a_block_only_as_a_bound() {
+        assert_eq!(hints("eth_getBalance", r#"["0xab",5]"#, Some(1000)), Hints::default());
+        assert_eq!(hints("eth_call", r#"[{},{"blockNumber":5}]"#, Some(1000)), Hints::default());
+        let logs = hints("eth_getLogs", r#"[{"fromBlock":5,"toBlock":"0x8"}]"#, Some(1000));
+        assert_eq!((logs.archival, logs.block_range), (true, Some(3)));
+    }
+
+    #[test]
+    fn routing_17_case_29_addresses_and_slots_are_no_blocks() {
+        // Both fit 64 bits, and so could be heights.
+        let (address, slot) = ("0x0000000000000000000000000000000000000001", "0x0");
+        for (method, params) in [
+            ("eth_getBalance", format!(r#"["{address}"]"#)),
+            ("eth_getStorageAt", format!(r#"["{address}","{slot}"]"#)),
+        ] {
+            for head in [None, Some(1000)] {
+                assert_eq!(hints(method, &params, head), Hints::default(), "{method}");
+                assert_eq!(age_of(method, &params, head), None, "{method}");
+            }
+        }
+    }
+
+    fn age_of(method: &str, params: &str, head: Option<u64>) -> Option<u64> {
+        age(MethodId::of(method), Request::new("1", method, params).unwrap().params(), head)
+    }
+
+    #[test]
+    fn ages_are_read_where_the_method_has_its_block() {
+        assert_eq!(age_of("eth_getTransactionByBlockNumberAndIndex", r#"["0x5","0x0"]"#, Some(15)), Some(10));
+        assert_eq!(age_of("debug_traceCall", r#"[{},"0x5",{"tracer":"x"}]"#, Some(15)), Some(10));
+        assert_eq!(age_of("eth_getProof", r#"["0x1",[],"0x5"]"#, Some(15)), Some(10));
+        assert_eq!(age_of("eth_getUncleByBlockHashAndIndex", r#"["0x1","0x5"]"#, Some(15)), None);
+        assert_eq!(age_of("vendor_x", r#"["0x1","0x5"]"#, Some(15)), Some(10));
+        let age_of = |params: &str, head| age_of("eth_call", params, head);
         assert_eq!(age_of(r#"[{},"0x5"]"#, Some(15)), Some(10));
         assert_eq!(age_of(r#"[{},"earliest"]"#, Some(15)), Some(15));
         assert_eq!(age_of(r#"[{},"latest"]"#, Some(15)), None);

@@ -54,7 +54,7 @@ impl Selection {
                 shortlist.push(candidate);
             }
         }
-        keep_if_none_is_left(&mut shortlist);
+        keep_if_none_is_left(plan, &mut shortlist);
         shortlist
     }
 
@@ -70,20 +70,25 @@ impl Selection {
         let mut hearing = Hearing::<ALL> { subject, candidate };
         hearing.rule(Stage::Transport, built_in::transport);
         hearing.rule(Stage::Pin, |subject| built_in::pin(subject, pinned));
-        // A provider chosen by name is asked whatever its health, lag or age: only what makes asking
-        // pointless counts.
+        // A provider that goes first is asked whatever its health, lag or age: only what makes asking pointless counts.
+        // What is known of its health is noted all the same.
         for (stage, filter) in &self.health {
             if pinned && *stage != Stage::Liveness {
-                hearing.skip(*stage);
+                hearing.advice(*stage, &**filter);
             } else {
                 hearing.filter(*stage, &**filter);
             }
         }
         if pinned {
             hearing.skip(Stage::Archival);
-            hearing.skip(Stage::Exclusion);
         } else {
             hearing.rule(Stage::Archival, built_in::archival);
+        }
+        // A list of the operator yields to a client that names a provider, and not to a provider that was chosen for a
+        // batch.
+        if pinned && is_named(subject) {
+            hearing.skip(Stage::Exclusion);
+        } else {
             hearing.rule(Stage::Exclusion, |subject| built_in::allowed(subject, allowed));
         }
         for (stage, filter) in &self.custom {
@@ -104,19 +109,33 @@ fn hints(call: &Call, plan: &Plan, method: &str, head: impl Fn() -> Option<u64>)
     let aged =
         |provider: &Provider| provider.capabilities.block_age_methods.iter().any(|listed| listed == method);
     if chain.providers.iter().any(aged) {
-        hints.block_age = hints::age(params, head());
+        hints.block_age = hints::age(call.method, params, head());
     }
     hints
 }
 
-/// The providers that may serve a method by the profile's `method_overrides`; empty means all.
-fn allow_list<'a>(plan: &'a Plan, method: &str) -> &'a [String] {
-    let overrides = &plan.profile().routing.method_overrides;
-    overrides.iter().find(|entry| entry.method == method).map_or(&[], |entry| &entry.providers)
+/// Whether it is the client that names the provider which goes first.
+fn is_named(subject: &Subject<'_>) -> bool {
+    let alone = subject.plan.pin.is_some_and(|pin| !pin.failover);
+    alone || subject.call.route.provider.is_some()
 }
 
-/// Where no channel is left that supports the method, the declarations are not believed: all are kept.
-fn keep_if_none_is_left(shortlist: &mut [Candidate]) {
+/// The providers that may serve a method by the profile's `method_overrides`; empty means all. One list holds for all
+/// chains of a profile: where it names nobody of a chain, it does not mean that chain.
+fn allow_list<'a>(plan: &'a Plan, method: &str) -> &'a [String] {
+    let overrides = &plan.profile().routing.method_overrides;
+    let listed = overrides.iter().find(|entry| entry.method == method).map(|entry| &entry.providers);
+    listed
+        .filter(|listed| listed.iter().any(|id| plan.chain().provider(id).is_some()))
+        .map_or(&[], Vec::as_slice)
+}
+
+/// Where no channel is left that supports the method, the declarations are not believed: all are kept. Unless the client
+/// asked for one provider alone: that the others were not asked does not make its declaration doubtful.
+fn keep_if_none_is_left(plan: &Plan, shortlist: &mut [Candidate]) {
+    if plan.pin.is_some_and(|pin| !pin.failover) {
+        return;
+    }
     if shortlist.iter().any(|candidate| candidate.excluded.is_none()) {
         return;
     }

@@ -11,7 +11,9 @@ use crate::wire::{ErrorObject, code};
 
 /// Nothing is left to draw, and no upstream said anything.
 pub(super) fn nothing_usable(call: &Call, candidates: &Candidates) -> Failure {
-    if candidates.all().iter().any(|candidate| candidate.excluded.is_none()) {
+    let is_alone = call.plan().and_then(|plan| plan.pin).is_some_and(|pin| !pin.failover);
+    // Who asked for one provider is not told about the others.
+    if is_alone || candidates.all().iter().any(|candidate| candidate.excluded.is_none()) {
         return Failure::exhausted(
             Category::ProviderError,
             ErrorObject::new(code::SERVER_ERROR, "No channels available"),

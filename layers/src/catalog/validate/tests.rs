@@ -307,12 +307,12 @@ fn what_is_unusual_is_a_warning() {
         &format!("{at}.priority"),
     );
     expect(
-        second(100, "HTTPS://A.example:443"),
+        second(ProviderSpec::DEFAULT_PRIORITY, "HTTPS://A.example:443"),
         Severity::Warning,
         "duplicate_provider_url",
         &format!("{at}.url"),
     );
-    assert_eq!(after(second(100, "https://b.example")), []);
+    assert_eq!(after(second(ProviderSpec::DEFAULT_PRIORITY, "https://b.example")), []);
 }
 
 #[test]

@@ -8,7 +8,9 @@ use super::EgressPolicy;
 use super::held::Held;
 use crate::call::{Body, ErrorReply, Reply};
 use crate::catalog::Category;
-use crate::wire::{ErrorObject, ReplyDefect, ReplyScanner, ReplyShape, parse_error, splice_id};
+use crate::wire::{
+    ErrorObject, ReplyDefect, ReplyScanner, ReplyShape, parse_error, retry_after_beside, splice_id,
+};
 
 /// A reply whose beginning is held. Knows bytes only; the future around it knows the connection.
 #[derive(Debug)]
@@ -111,7 +113,7 @@ impl Intake {
         Ok(Reply::Error(Box::new(ErrorReply {
             error: ErrorObject { code: parts.code, message, data },
             category: Category::UnknownError,
-            retry_after: self.retry_after,
+            retry_after: self.retry_after.or_else(|| retry_after_beside(&body)),
         })))
     }
 

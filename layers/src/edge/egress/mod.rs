@@ -18,7 +18,8 @@
 //!
 //! **The client.** Its error says what became of the request: convert it to a [`Failure`] with
 //! [`Dispatch::NotSent`](crate::call::Dispatch::NotSent) where the request provably never left. A
-//! [`BoxError`] counts as a request that may have been executed. It must not follow redirects
+//! [`BoxError`] counts as a request that may have been executed. It takes the [`RequestBody`] when it has a connection,
+//! so that a request whose time ends before that counts as not sent. It must not follow redirects
 //! and must not ask for compression: a compressed reply is refused.
 //!
 //! **What it counts.** Nothing.
@@ -31,10 +32,10 @@
 //! use http::{Request, Response};
 //! use http_body_util::Full;
 //! use lasso_layers::call::BoxError;
-//! use lasso_layers::edge::egress::{Egress, EgressPolicy};
+//! use lasso_layers::edge::egress::{Egress, EgressPolicy, RequestBody};
 //! use tower::service_fn;
 //!
-//! let client = service_fn(|request: Request<Full<Bytes>>| async move {
+//! let client = service_fn(|request: Request<RequestBody>| async move {
 //!     let reply = r#"{"jsonrpc":"2.0","id":1,"result":"0x10"}"#;
 //!     Ok::<_, BoxError>(Response::new(Full::new(Bytes::from(reply))))
 //! });
@@ -42,6 +43,7 @@
 //! # let _ = upstreams;
 //! ```
 
+mod body;
 mod future;
 mod held;
 mod intake;
@@ -55,9 +57,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::Body;
-use http_body_util::Full;
 use tower::{Layer, Service};
 
+pub use self::body::RequestBody;
 pub use self::future::ResponseFuture;
 pub use self::stream::StreamError;
 use crate::attempt::Attempt;
@@ -128,7 +130,7 @@ impl<C> Egress<C> {
 
 impl<C, B> Service<Attempt> for Egress<C>
 where
-    C: Service<Request<Full<Bytes>>, Response = Response<B>>,
+    C: Service<Request<RequestBody>, Response = Response<B>>,
     C::Error: Into<Failure>,
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
@@ -144,7 +146,7 @@ where
     fn call(&mut self, attempt: Attempt) -> ResponseFuture<C::Future, B> {
         let (body, scanner) = outgoing(&attempt.call().request);
         let endpoint = &attempt.channel().endpoint;
-        let mut request = Request::new(Full::new(body));
+        let mut request = Request::new(RequestBody::new(body, attempt.hold()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = endpoint.uri.clone();
         *request.headers_mut() = endpoint.headers.clone();

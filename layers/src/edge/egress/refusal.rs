@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::held::Held;
 use crate::call::StatusFailure;
-use crate::wire::lenient_error;
+use crate::wire::{lenient_error, retry_after_beside};
 
 /// A status, and its body so far.
 #[derive(Debug)]
@@ -42,14 +42,18 @@ impl Refusal {
             Some(_) => String::new(),
             None => String::from_utf8_lossy(&body[..body.len().min(MAX_TEXT)]).into_owned(),
         };
-        StatusFailure { status: self.status, retry_after: self.retry_after, error, text }
+        let retry_after = self.retry_after.or_else(|| retry_after_beside(&body));
+        StatusFailure { status: self.status, retry_after, error, text }
     }
 }
 
-/// When the upstream wants to be asked again, by its headers.
+/// When the upstream wants to be asked again, by its headers; "now" says nothing.
 #[expect(clippy::disallowed_methods, reason = "a `Retry-After` date is wall time")]
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER).and_then(|value| from_now(value, SystemTime::now()))
+    headers
+        .get(RETRY_AFTER)
+        .and_then(|value| from_now(value, SystemTime::now()))
+        .filter(|wait| !wait.is_zero())
 }
 
 /// The `Retry-After` header in either form, seconds or a date, as time from `now`; nothing for a moment that has passed
@@ -94,6 +98,18 @@ mod tests {
         assert!(!refusal.feed(Bytes::from_static(b"abc")));
         assert!(refusal.feed(Bytes::from_static(b"defg")));
         assert_eq!(refusal.finish().text, "abcde");
+    }
+
+    #[test]
+    fn the_header_beats_the_body() {
+        let body = br#"{"error":{"code":-32005,"message":"slow down"},"retry_after":4}"#;
+        for (header, expected) in [(Some("9"), 9), (Some("0"), 4), (Some("soon"), 4), (None, 4)] {
+            let mut headers = HeaderMap::new();
+            headers.extend(header.map(|value| (RETRY_AFTER, HeaderValue::from_static(value))));
+            let mut refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, &headers, 1000);
+            refusal.feed(Bytes::from_static(body));
+            assert_eq!(refusal.finish().retry_after, Some(Duration::from_secs(expected)), "{header:?}");
+        }
     }
 
     #[test]

@@ -80,6 +80,7 @@ pub use self::request_id::RequestId;
 pub use self::response::{empty_response, json_response, plain_error, preflight};
 use crate::call::{Call, Failure, MetaMode, Origin, Reply, Route};
 use crate::catalog::Transport;
+use crate::edge::query::meta_mode;
 
 /// HTTP in, calls out; see the [module](self).
 #[derive(Clone)]
@@ -183,7 +184,7 @@ impl<S> Ingress<S> {
         };
         let too_large = length.is_some_and(|length| length > self.policy.max_body_bytes);
         let routed = match &self.route {
-            Some(route) => Some((route.clone(), route::meta_mode(uri, headers))),
+            Some(route) => Some((route.clone(), meta_mode(uri, headers))),
             None => route::of_path(uri, headers),
         };
         let Some((route, meta)) = routed else {

@@ -2,7 +2,6 @@
 
 use http::{HeaderMap, Uri};
 
-use super::query;
 use crate::call::{MetaMode, Route};
 #[cfg(feature = "profile")]
 use crate::edge::profile;
@@ -24,10 +23,4 @@ pub(super) const fn of_path(_: &Uri, _: &HeaderMap) -> Option<(Route, MetaMode)>
 /// Whether errors of this path are JSON-RPC errors.
 pub(super) fn is_rpc(uri: &Uri) -> bool {
     uri.path().starts_with("/rpc/")
-}
-
-/// How the client wants to see routing metadata. The query beats the header, even when it says nothing valid.
-pub(super) fn meta_mode(uri: &Uri, headers: &HeaderMap) -> MetaMode {
-    let header = || headers.get("x-lasso-include-meta").and_then(|value| value.to_str().ok());
-    query::value(uri, "include_meta").or_else(header).map(MetaMode::from_name).unwrap_or_default()
 }

@@ -9,7 +9,11 @@
 //! **Strategy**, strongest first: the route, `method_overrides` of the profile, `default_strategy` of the profile,
 //! [`ProfilePolicy::default_strategy`].
 //!
-//! **Pin.** A provider in the route is asked alone. Otherwise the provider that was chosen for a batch goes first.
+//! **Pin.** A provider in the route is asked alone, or first if the route says so. Otherwise the provider that was
+//! chosen for a batch goes first.
+//!
+//! **Time.** What the route asks for, up to [`ProfilePolicy::max_requested_timeout`]; otherwise that of the method, or of
+//! any call over WebSocket.
 //!
 //! **When to use it.** Always: no other layer looks names up.
 //!
@@ -39,6 +43,7 @@
 mod path;
 mod refusal;
 
+use std::borrow::Cow;
 use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -46,9 +51,14 @@ use std::time::Duration;
 
 use tower::{Layer, Service};
 
-pub use self::path::{Parsed, choose, parse, query_pairs};
+pub use self::path::{Parsed, choose, parse};
 use crate::call::{Call, Either, Failure, Pin, Plan, Rejection, Reply, StrategySource, Unknown};
 use crate::catalog::{DEFAULT_PROFILE, Live, Profile, Strategy, Timeouts, Transport};
+
+/// The parameters of a query, decoded, in the order in which they were written. What has no `=` is none.
+pub fn query_pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    super::query::pairs(query)
+}
 
 /// What resolving adds to a route.
 #[derive(Clone, Debug)]
@@ -57,6 +67,8 @@ pub struct ProfilePolicy {
     pub timeouts: Timeouts,
     /// Total time of a call that came over a client's WebSocket, whatever the method.
     pub ws_timeout: Duration,
+    /// The most of it that a client may ask for.
+    pub max_requested_timeout: Duration,
     /// The strategy where neither the client nor the profile names one.
     pub default_strategy: Strategy,
 }
@@ -66,6 +78,7 @@ impl Default for ProfilePolicy {
         Self {
             timeouts: Timeouts::default(),
             ws_timeout: Duration::from_secs(10),
+            max_requested_timeout: Duration::from_secs(60),
             default_strategy: Strategy::default(),
         }
     }
@@ -107,7 +120,7 @@ impl ProfileLayer {
             Some(id) => {
                 let found = plan.chain().provider(id);
                 let (provider, _) = found.ok_or_else(|| refusal::unknown_provider(id, &plan))?;
-                Some(Pin { provider, failover: false })
+                Some(Pin { provider, failover: route.failover_on_override })
             }
             None => {
                 let pin = call.batch.as_ref().and_then(|item| item.batch.pin);
@@ -130,6 +143,9 @@ impl ProfileLayer {
     }
 
     fn timeout(&self, call: &Call) -> Duration {
+        if let Some(asked) = call.route.timeout {
+            return asked.min(self.policy.max_requested_timeout);
+        }
         match call.origin.transport {
             Some(Transport::Ws) => self.policy.ws_timeout,
             _ => self.policy.timeouts.of(call.method, &call.request.method()),

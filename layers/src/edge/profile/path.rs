@@ -1,14 +1,15 @@
 //! From a path, its query and headers to a route.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use http::{HeaderMap, Uri};
-use percent_encoding::percent_decode_str;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use crate::call::{MetaMode, Route};
 use crate::catalog::{DEFAULT_PROFILE, Strategy, Transport};
+use crate::edge::query::{decode, header, meta_mode, pairs};
 
 /// What a request line and its headers say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,9 +36,14 @@ pub struct Parsed {
 /// | Choice | Strongest first |
 /// |---|---|
 /// | provider | path, `?provider_override=`, `?provider_id=`, `X-Lasso-Provider` |
-/// | transport | `?transport=`, `X-Lasso-Transport` (`http` or `ws`, others are ignored) |
-/// | strategy | path, `?strategy=` (unknown names are ignored) |
+/// | transport | `?transport=`, `X-Lasso-Transport` (`http`, `ws` or `both`) |
+/// | strategy | path, `?strategy=` |
+/// | the others after that provider | `?failover_on_override=` (`true` or `false`, which is the default) |
+/// | total time | `?timeout=` in milliseconds, from 1 |
 /// | metadata | `?include_meta=` (unknown values mean none), `X-Lasso-Include-Meta` |
+///
+/// Of a parameter that is written several times the last one counts. A value that means nothing is as if it were not
+/// there, and never an error; only the name of a provider is believed to be one until somebody looks it up.
 #[must_use]
 pub fn parse(uri: &Uri, headers: &HeaderMap) -> Option<Parsed> {
     Some(choose(route(uri.path())?, uri, headers))
@@ -48,24 +54,20 @@ pub fn parse(uri: &Uri, headers: &HeaderMap) -> Option<Parsed> {
 #[must_use]
 pub fn choose(mut route: Route, uri: &Uri, headers: &HeaderMap) -> Parsed {
     let query = Query::of(uri.query().unwrap_or_default());
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-
     route.strategy = route.strategy.or(query.strategy);
     route.provider = route
         .provider
         .or(query.provider_override)
         .or(query.provider_id)
-        .or_else(|| header("x-lasso-provider").filter(|id| !id.is_empty()).map(SmolStr::new));
-    route.transport = query.transport.or_else(|| header("x-lasso-transport").and_then(transport));
-    let meta =
-        query.meta.or_else(|| header("x-lasso-include-meta").map(MetaMode::from_name)).unwrap_or_default();
-    Parsed { route, meta }
-}
-
-/// The parameters of a query, decoded, in the order in which they were written. What has no `=` is none.
-pub fn query_pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(name, value)| (decode_query(name), decode_query(value)))
+        .or_else(|| header(headers, "x-lasso-provider").filter(|id| !id.is_empty()).map(SmolStr::new));
+    let Wanted(wanted) = query
+        .transport
+        .or_else(|| header(headers, "x-lasso-transport").and_then(Wanted::from_name))
+        .unwrap_or_default();
+    route.transport = route.transport.or(wanted);
+    route.failover_on_override |= query.failover_on_override.unwrap_or_default();
+    route.timeout = route.timeout.or(query.timeout);
+    Parsed { route, meta: meta_mode(uri, headers) }
 }
 
 fn route(path: &str) -> Option<Route> {
@@ -90,7 +92,7 @@ fn route(path: &str) -> Option<Route> {
         _ => return None,
     };
     let provider = provider.map(SmolStr::new);
-    Some(Route { profile, chain: SmolStr::new(chain), strategy, provider, transport: None })
+    Some(Route { profile, strategy, provider, ..Route::to_chain(chain) })
 }
 
 /// Paths spell strategies with hyphens only.
@@ -98,35 +100,44 @@ fn strategy_segment(segment: &str) -> Option<Strategy> {
     if segment.contains('_') { None } else { Strategy::from_name(segment) }
 }
 
-fn transport(value: &str) -> Option<Transport> {
-    match value {
-        "http" => Some(Transport::Http),
-        "ws" => Some(Transport::Ws),
-        _ => None,
+/// The only upstream transport that is wanted; nothing where both are.
+#[derive(Clone, Copy, Default)]
+struct Wanted(Option<Transport>);
+
+impl Wanted {
+    fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "http" => Some(Self(Some(Transport::Http))),
+            "ws" => Some(Self(Some(Transport::Ws))),
+            "both" => Some(Self(None)),
+            _ => None,
+        }
     }
 }
 
-/// The query parameters that mean something here. The last one of a name counts.
+/// The query parameters that mean something here.
 #[derive(Default)]
 struct Query {
     strategy: Option<Strategy>,
     provider_override: Option<SmolStr>,
     provider_id: Option<SmolStr>,
-    transport: Option<Transport>,
-    meta: Option<MetaMode>,
+    transport: Option<Wanted>,
+    failover_on_override: Option<bool>,
+    timeout: Option<Duration>,
 }
 
 impl Query {
     fn of(query: &str) -> Self {
         let mut found = Self::default();
-        for (name, value) in query_pairs(query) {
+        for (name, value) in pairs(query) {
             let id = || (!value.is_empty()).then(|| SmolStr::new(&value));
             match &*name {
-                "strategy" => found.strategy = Strategy::from_name(&value),
-                "provider_override" => found.provider_override = id(),
-                "provider_id" => found.provider_id = id(),
-                "transport" => found.transport = transport(&value),
-                "include_meta" => found.meta = Some(MetaMode::from_name(&value)),
+                "strategy" => note(&mut found.strategy, Strategy::from_name(&value)),
+                "provider_override" => note(&mut found.provider_override, id()),
+                "provider_id" => note(&mut found.provider_id, id()),
+                "transport" => note(&mut found.transport, Wanted::from_name(&value)),
+                "failover_on_override" => note(&mut found.failover_on_override, value.parse().ok()),
+                "timeout" => note(&mut found.timeout, millis(&value)),
                 _ => {}
             }
         }
@@ -134,21 +145,23 @@ impl Query {
     }
 }
 
-/// Undoes percent-encoding ([RFC 3986, section 2.1](https://www.rfc-editor.org/rfc/rfc3986#section-2.1)). What is not
-/// a valid escape stays as it is; bytes that are not UTF-8 become U+FFFD.
-fn decode(text: &str) -> Cow<'_, str> {
-    percent_decode_str(text).decode_utf8_lossy()
+/// A later value replaces an earlier one if it means something.
+fn note<T>(known: &mut Option<T>, value: Option<T>) {
+    if value.is_some() {
+        *known = value;
+    }
 }
 
-/// The same in a query, where a `+` is the space of HTML forms.
-fn decode_query(text: &str) -> Cow<'_, str> {
-    if text.contains('+') { Cow::Owned(decode(&text.replace('+', " ")).into_owned()) } else { decode(text) }
+/// A number of milliseconds from 1; one that is too large to be counted is the largest.
+fn millis(value: &str) -> Option<Duration> {
+    let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    let millis = if is_number { value.parse().unwrap_or(u64::MAX) } else { 0 };
+    (millis > 0).then(|| Duration::from_millis(millis))
 }
 
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
-    use proptest::prelude::{any, prop_assert_eq, proptest};
 
     use super::*;
 
@@ -262,6 +275,7 @@ mod tests {
         let transport = |uri: &str| parse(&uri.parse().unwrap(), &headers).unwrap().route.transport;
         assert_eq!(transport("/rpc/eth"), Some(Transport::Ws));
         assert_eq!(transport("/rpc/eth?transport=http"), Some(Transport::Http));
+        assert_eq!(transport("/rpc/eth?transport=both"), None);
         assert_eq!(transport("/rpc/eth?transport=carrier-pigeon"), Some(Transport::Ws));
     }
 
@@ -276,15 +290,26 @@ mod tests {
     }
 
     #[test]
-    fn api_case_22_an_invalid_include_meta_in_the_query_beats_the_header() {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-lasso-include-meta", HeaderValue::from_static("body"));
-        let meta = |uri: &str| parse(&uri.parse().unwrap(), &headers).unwrap().meta;
-        assert_eq!(meta("/rpc/eth"), MetaMode::Body);
-        assert_eq!(meta("/rpc/eth?include_meta=headers"), MetaMode::Headers);
-        assert_eq!(meta("/rpc/eth?include_meta=none"), MetaMode::None);
-        assert_eq!(meta("/rpc/eth?include_meta=bogus"), MetaMode::None);
-        assert_eq!(parsed("/rpc/eth").unwrap().meta, MetaMode::None);
+    fn the_last_value_that_means_something_counts() {
+        let route = |query: &str| parsed(&format!("/rpc/eth?{query}")).unwrap().route;
+        assert_eq!(route("strategy=fastest&strategy=cheapest").strategy, Some(Strategy::Fastest));
+        assert_eq!(route("strategy=fastest&strategy=priority").strategy, Some(Strategy::Priority));
+        assert_eq!(route("transport=ws&transport=x").transport, Some(Transport::Ws));
+        assert_eq!(route("transport=ws&transport=both").transport, None);
+        assert_eq!(route("provider_id=b&provider_id=").provider.unwrap(), "b");
+        assert_eq!(route("timeout=5&timeout=soon").timeout, Some(Duration::from_millis(5)));
+        assert!(route("failover_on_override=true&failover_on_override=yes").failover_on_override);
+        assert!(!route("failover_on_override=true&failover_on_override=false").failover_on_override);
+    }
+
+    #[test]
+    fn a_time_is_a_whole_number_of_milliseconds() {
+        let timeout = |value: &str| parsed(&format!("/rpc/eth?timeout={value}")).unwrap().route.timeout;
+        assert_eq!(timeout("1"), Some(Duration::from_millis(1)));
+        assert_eq!(timeout("99999999999999999999999"), Some(Duration::from_millis(u64::MAX)));
+        for value in ["", "0", "000", "-1", "%2B1", "1.5", "1e3", "5s", "%205"] {
+            assert_eq!(timeout(value), None, "{value}");
+        }
     }
 
     #[test]
@@ -298,14 +323,5 @@ mod tests {
             parse(&uri, &headers),
             Some(Parsed { route: Route::to_chain("eth"), meta: MetaMode::None })
         );
-    }
-
-    proptest! {
-        #[test]
-        fn decoding_undoes_encoding(text in any::<String>()) {
-            let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
-            prop_assert_eq!(decode(&encoded), text.as_str());
-            prop_assert_eq!(decode_query(&encoded), text.as_str());
-        }
     }
 }

@@ -13,7 +13,8 @@
 //! 5. The reply goes back up the same way, and its bytes into the response.
 //!
 //! Beside the requests run the [`tasks`]: upstreams are probed and asked for their heights, profiles are reloaded,
-//! idle clients are forgotten. What they find out about providers is in [`health`], for pages to show. [`telemetry`]
+//! idle clients are forgotten. What they find out about providers is in [`health`], for pages to show;
+//! what was measured goes into a file, [`history`]. [`telemetry`]
 //! says where log lines go.
 //!
 //! # For embedders
@@ -27,6 +28,7 @@ mod clock;
 pub mod config;
 pub mod demo;
 pub mod health;
+pub mod history;
 mod policies;
 pub mod router;
 pub mod run;

@@ -13,6 +13,7 @@ use lasso_layers::edge::ingress::IngressPolicy;
 use lasso_layers::edge::profile::ProfilePolicy;
 
 use crate::config::{Settings, settings};
+use crate::history::HistoryPolicy;
 use crate::server::ServerPolicy;
 use crate::tasks::{HeadsPolicy, ProbePolicy, ReloadPolicy};
 use crate::upstream::UpstreamHttpPolicy;
@@ -150,4 +151,15 @@ pub(crate) fn reload(settings: &Settings) -> ReloadPolicy {
         debounce: settings.reload.debounce,
         ..ReloadPolicy::default()
     }
+}
+
+/// Nothing where no history is kept.
+pub(crate) fn history(settings: &Settings) -> Option<HistoryPolicy> {
+    let history = &settings.history;
+    history.enabled.then(|| HistoryPolicy {
+        folder: (&history.dir).into(),
+        interval: history.interval,
+        retention: history.retention,
+        max_bytes: history.max_bytes,
+    })
 }

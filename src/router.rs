@@ -1,34 +1,26 @@
 //! The router put together, apart from command line, files and signals.
 
 use std::fmt;
-use std::future::pending;
 use std::io;
-use std::time::Duration;
 
 use lasso_layers::attempt::Attempt;
 use lasso_layers::call::{Call, Failure, Reply};
 use lasso_layers::catalog::Live;
 use lasso_layers::edge::ingress::{Ingress, IngressPolicy};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 use crate::config::Settings;
+use crate::history::{History, Recorder};
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy};
-use crate::tasks::{
-    Asker, HeadPoller, HeadsPolicy, ProbePolicy, Prober, Strangers, Upkeep, expire_benchmarks,
-    keep_timers_near, sweep_limits,
-};
+use crate::tasks::{Asker, Background};
 use crate::upstream::HttpUpstream;
 use crate::{policies, stack};
-
-/// How often idle clients are forgotten.
-const SWEEP: Duration = Duration::from_secs(60);
-/// How often old measurements are dropped.
-const EXPIRE: Duration = Duration::from_secs(3_600);
 
 /// Every store, the stack over them, and what serves it.
 ///
@@ -38,12 +30,8 @@ pub struct Router {
     stack: BoxCloneSyncService<Call, Reply, Failure>,
     ingress: IngressPolicy,
     policy: ServerPolicy,
-    /// For what the router asks on its own behalf.
-    asker: Asker,
-    probe: Option<ProbePolicy>,
-    heads: Option<HeadsPolicy>,
-    /// How long measurements are kept.
-    retention: Duration,
+    background: Background,
+    history: Option<History>,
 }
 
 impl Router {
@@ -66,15 +54,19 @@ impl Router {
         U::Future: Send,
     {
         Self {
-            asker: Asker::new(upstream.clone()),
+            background: Background::new(runtime.clone(), settings, Asker::new(upstream.clone())),
             stack: stack::stack(&runtime, settings, upstream),
             ingress: policies::ingress(settings),
             policy: policies::server(settings),
-            probe: policies::probe(settings),
-            heads: policies::heads(settings),
-            retention: settings.benchmarks.retention,
+            history: None,
             runtime,
         }
+    }
+
+    /// Writes down what providers do, and shows it. A router does not by itself: it would need a folder.
+    #[must_use]
+    pub fn history(self, history: History) -> Self {
+        Self { history: Some(history), ..self }
     }
 
     /// The stores.
@@ -91,34 +83,16 @@ impl Router {
         self.stack.clone()
     }
 
-    /// What runs beside the calls: probes, polls of heights, sweeping. [`serve`](Self::serve) runs it by itself.
+    /// What runs beside the calls: probes, polls of heights, the upkeep of breakers and measurements.
+    /// [`serve`](Self::serve) runs it by itself.
     ///
     /// It never resolves; dropping the future ends everything. Must be polled within a tokio runtime.
     pub fn background(&self) -> impl Future<Output = ()> + Send + use<> {
-        let (runtime, asker) = (self.runtime.clone(), self.asker.clone());
-        let (probe, heads, retention) = (self.probe, self.heads, self.retention);
-        // Made before anything is polled, so that no catalogue is in force that it has not seen.
-        let upkeep = Upkeep::new(runtime.clone());
-        async move {
-            let mut tasks = JoinSet::new();
-            tasks.spawn(keep_timers_near());
-            tasks.spawn(sweep_limits(runtime.limits.clone(), SWEEP));
-            tasks.spawn(expire_benchmarks(runtime.benchmarks, retention, EXPIRE));
-            tasks.spawn(upkeep.run());
-            let strangers = Strangers::default();
-            if let Some(policy) = probe {
-                let (runtime, asker, entropy) = (runtime.clone(), asker.clone(), runtime.entropy.clone());
-                tasks.spawn(Prober::new(runtime, asker, policy, strangers.clone(), entropy).run());
-            }
-            if let Some(policy) = heads {
-                tasks.spawn(HeadPoller::new(runtime, asker, policy, strangers).run());
-            }
-            pending().await
-        }
+        self.background.clone().run()
     }
 
     /// Serves until `ended` resolves and the requests in flight are answered, or cut off at the drain limit.
-    /// Dropping the future ends everything at once.
+    /// Dropping the future ends everything at once, but for a last entry into the history.
     pub fn serve(
         self,
         listener: TcpListener,
@@ -126,13 +100,29 @@ impl Router {
     ) -> impl Future<Output = ()> + Send {
         let background = self.background();
         let ingress = Ingress::new(self.stack).policy(self.ingress).budget(self.runtime.budget.clone());
-        let api = Api { live: self.runtime.live.clone(), started: Instant::now() };
+        let recorder = self
+            .history
+            .clone()
+            .map(|history| Recorder::new(history, self.runtime.live.clone(), self.runtime.benchmarks));
+        let api = Api::new(self.runtime, self.history, Instant::now());
         async move {
             let mut tasks = JoinSet::new();
             tasks.spawn(background);
+            // Not among the tasks, which end where they are: it has a last thing to write.
+            let (serving, end) = oneshot::channel::<()>();
+            let recording = recorder.map(|recorder| {
+                // The other side says nothing. It goes.
+                tokio::spawn(recorder.run(async { end.await.unwrap_or_default() }))
+            });
             let cut = server::serve(listener, ingress, api, self.policy, ended).await;
             if cut > 0 {
                 tracing::warn!(event = "lasso.drain_limit", connections = cut, "connections were cut off");
+            }
+            drop(serving);
+            if let Some(recording) = recording
+                && let Err(error) = recording.await
+            {
+                tracing::error!(%error, "the history's task panicked");
             }
         }
     }

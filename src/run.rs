@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Loaded, Settings};
 use crate::demo::Demo;
+use crate::history::History;
 use crate::router::Router;
 use crate::tasks::Reload;
 use crate::{policies, telemetry};
@@ -44,11 +45,12 @@ pub fn serve(settings: &Settings, loaded: Loaded, folder: PathBuf) -> Result<(),
         let live = live(loaded.profiles)?;
         let reload = Reload::new(live.clone(), folder, policies::reload(settings)).map_err(Error::Watch)?;
         tokio::spawn(reload.run());
-        requests(listener, live, settings).await
+        let history = policies::history(settings).map(History::new);
+        requests(listener, live, settings, history).await
     })
 }
 
-/// Serves simulated nodes until SIGTERM or SIGINT, and prints what can be tried.
+/// Serves simulated nodes until SIGTERM or SIGINT, and prints what can be tried. Leaves no files behind.
 ///
 /// # Errors
 ///
@@ -58,7 +60,7 @@ pub fn demo(settings: &Settings) -> Result<(), Error> {
         let demo = Demo::start().await.map_err(Error::System)?;
         let address = listener.local_addr().map_err(Error::System)?;
         println!("{}", demo.welcome(address));
-        requests(listener, live(vec![demo.profile()])?, settings).await
+        requests(listener, live(vec![demo.profile()])?, settings, None).await
     })
 }
 
@@ -82,8 +84,16 @@ fn live(profiles: Vec<ProfileSpec>) -> Result<Live, Error> {
     })
 }
 
-async fn requests(listener: TcpListener, live: Live, settings: &Settings) -> Result<(), Error> {
-    let router = Router::new(live, settings).map_err(Error::System)?;
+async fn requests(
+    listener: TcpListener,
+    live: Live,
+    settings: &Settings,
+    history: Option<History>,
+) -> Result<(), Error> {
+    let mut router = Router::new(live, settings).map_err(Error::System)?;
+    if let Some(history) = history {
+        router = router.history(history);
+    }
     let ended = ended().map_err(Error::System)?;
     let address = listener.local_addr().map_err(Error::System)?;
     tracing::info!(event = "lasso.started", %address, "listening");

@@ -4,6 +4,7 @@ use lasso_layers::attempt::benchmark::Benchmarks;
 use lasso_layers::attempt::breaker::Breakers;
 use lasso_layers::attempt::pace::Paces;
 use lasso_layers::attempt::stall::Stalls;
+use lasso_layers::call::failover::Failovers;
 use lasso_layers::call::rate_limit::Limits;
 use lasso_layers::catalog::Live;
 use lasso_layers::edge::ingress::ByteBudget;
@@ -28,6 +29,8 @@ pub struct Runtime {
     pub stalls: Stalls,
     /// Measurements of every provider, by method and transport.
     pub benchmarks: Benchmarks,
+    /// How often calls left a provider for another one.
+    pub failovers: Failovers,
     /// How far every instance is.
     pub heights: Heights,
     /// What probes and polls found; see [`provider_health`](Self::provider_health) for the whole.
@@ -57,6 +60,7 @@ impl Runtime {
             paces: Paces::new(policies::pace(settings)),
             stalls: Stalls::new(policies::stall(settings)),
             benchmarks: Benchmarks::new(),
+            failovers: Failovers::new(),
             heights: Heights::new(),
             health: HealthRows::new(),
             limits: Limits::new(),

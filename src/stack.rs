@@ -52,7 +52,7 @@ where
             LatencyWeighted::new(runtime.benchmarks, policies::latency_weighted(settings)),
         );
     // A call that a reload overtakes chooses anew, by the same rules.
-    let failover = FailoverLayer::new(policies::failover(settings)).reselect({
+    let failover = FailoverLayer::new(policies::failover(settings)).count(runtime.failovers).reselect({
         let (candidates, strategies) = (candidates.clone(), strategies.clone());
         move |call, now| {
             let mut shortlist = candidates.shortlist(call, now);

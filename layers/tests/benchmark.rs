@@ -3,13 +3,18 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http_body::Frame;
+use http_body_util::BodyExt;
 use lasso_layers::attempt::Attempt;
 use lasso_layers::attempt::benchmark::{
     Benchmark, BenchmarkLayer, Benchmarks, Fastest, FastestPolicy, LatencyWeighted, LatencyWeightedPolicy,
     Series, Summary,
 };
 use lasso_layers::call::{
-    BoxError, Call, Dispatch, Failure, RankContext, Ranker, Reply, TransportKind, UpstreamFailure,
+    Body, BoxError, Call, Dispatch, Failure, RankContext, Ranker, Reply, StreamBody, TransportKind,
+    UpstreamFailure,
 };
 use lasso_layers::catalog::{Category, Chain, ChainSpec, Live, MethodId, ProviderSpec, Transport};
 use lasso_layers::testing::{attempt, call, chain, listed, live, planned, reply};
@@ -171,6 +176,41 @@ async fn a_dropped_attempt_is_not_recorded() {
     drop(answer);
     assert_eq!(benchmarks.read(series(&attempt)), None);
     assert_eq!(attempt.candidate().upstream(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_recorded_at_its_end_with_the_time_of_its_beginning() {
+    let live = live(chain(&["a"]));
+    let benchmarks = Benchmarks::new();
+    let attempt = attempt(call_to(&live, "eth_getLogs"), 0);
+    let calls = || benchmarks.read(series(&attempt)).map(|summary| (summary.successes, summary.failures));
+    let (mut service, mut upstream) = spawn(benchmarks);
+    for (pieces, reads, expected) in [
+        (["{", "}"], 1, None),
+        (["{", "}"], 3, Some((1, 0))),
+        (["{", ""], 1, Some((1, 0))),
+        (["{", ""], 2, Some((1, 1))),
+    ] {
+        assert!(service.poll_ready().is_ready());
+        let answer = service.call(attempt.clone());
+        let (_, send) = sent(&mut upstream).await;
+        advance(TOOK).await;
+        let body = stream::iter(pieces).map(|piece| match piece {
+            "" => Err(BoxError::from("reset")),
+            piece => Ok(Frame::data(Bytes::from(piece))),
+        });
+        send.send_response(Reply::Result(Body::Stream(StreamBody::new(http_body_util::StreamBody::new(
+            body,
+        )))));
+        let Reply::Result(Body::Stream(mut stream)) = answer.await.unwrap() else { panic!("it is streamed") };
+        advance(TOOK).await;
+        for _ in 0..reads {
+            let _ = stream.frame().await;
+        }
+        drop(stream);
+        assert_eq!(calls(), expected, "{pieces:?} of which {reads} are read");
+    }
+    assert_eq!(benchmarks.read(series(&attempt)).unwrap().mean_latency(), Some(TOOK));
 }
 
 #[tokio::test(start_paused = true)]

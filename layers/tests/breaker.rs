@@ -1,16 +1,23 @@
 //! Breakers refuse, count, and recover.
 #![cfg(all(feature = "circuit-breaker", feature = "test-util"))]
 
+#[path = "support/log.rs"]
+mod log;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http_body::Frame;
+use http_body_util::BodyExt;
 use lasso_layers::attempt::Attempt;
 use lasso_layers::attempt::breaker::{
     BreakerPolicy, BreakerState, Breakers, CircuitBreaker, CircuitBreakerLayer, Reason, Refusal, Transition,
 };
 use lasso_layers::call::{
-    BoxError, Demotion, Dispatch, Failure, Filter, Hints, Reply, Subject, TransportKind, UpstreamFailure,
-    Verdict,
+    Body, BoxError, Demotion, Dispatch, Failure, Filter, Hints, Reply, StreamBody, Subject, TransportKind,
+    UpstreamFailure, Verdict,
 };
 use lasso_layers::catalog::{Category, Live, ProfileSpec, ProviderSpec, Transport};
 use lasso_layers::testing::{attempt, call, chain, live, planned, reply};
@@ -18,6 +25,10 @@ use lasso_layers::wire::{ErrorObject, code};
 use tokio::time::{Instant, advance, timeout};
 use tower::Layer;
 use tower_test::mock::{self, Mock};
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+
+use self::log::{Entry, Log};
 
 type Upstream = mock::Handle<Attempt, Reply>;
 
@@ -194,6 +205,28 @@ async fn the_end_of_the_recovery_timeout_is_told_once_and_without_a_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_end_of_the_recovery_timeout_is_an_event() {
+    let breakers = breakers();
+    let attempt = an_attempt();
+    open(&breakers, &attempt);
+    advance(Duration::from_secs(64)).await;
+    let (log, _guard) = Log::at(LevelFilter::INFO);
+    breakers.tick(attempt.channel(), Instant::now());
+    let entries = log.entries("lasso.circuit_breaker.proactive_recovery");
+    let [Entry { level, fields }] = &entries[..] else { panic!("{entries:?}") };
+    assert_eq!(*level, Level::INFO);
+    for (field, value) in [
+        ("provider_id", "a"),
+        ("transport", "http"),
+        ("from_state", "open"),
+        ("to_state", "half_open"),
+        ("reason", "proactive_recovery"),
+    ] {
+        assert_eq!(fields[field], value);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_forgotten_channel_starts_anew_and_others_do_not() {
     let live = live(chain(&["a", "b"]));
     let planned = planned(&live, call("eth_chainId", "[]"), Duration::from_secs(1));
@@ -247,6 +280,64 @@ async fn case_10_half_open_slot_returns_when_the_call_is_dropped() {
     let after = breakers.status(attempt.key(), Instant::now());
     assert_eq!((after.state, after.in_flight, after.successes), (BreakerState::HalfOpen, 0, 0));
     assert_eq!((after.failures, after.openings), (before.failures, before.openings));
+}
+
+/// A large result that arrives in these pieces; one without data breaks off.
+fn streamed(pieces: [&'static str; 2]) -> Reply {
+    let frames = stream::iter(pieces).map(|piece| match piece {
+        "" => Err(BoxError::from("reset")),
+        piece => Ok(Frame::data(Bytes::from(piece))),
+    });
+    Reply::Result(Body::Stream(StreamBody::new(http_body_util::StreamBody::new(frames))))
+}
+
+/// The stream of a reply.
+fn stream_of(reply: Result<Reply, Failure>) -> StreamBody {
+    let Ok(Reply::Result(Body::Stream(stream))) = reply else { panic!("{reply:?} is not streamed") };
+    stream
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_that_break_off_open_as_broken_connections_do() {
+    let breakers = breakers();
+    let (mut service, mut upstream) = spawn(breakers);
+    let attempt = an_attempt();
+    for failures in 0..3 {
+        let outcome = Ok(streamed(["{", ""]));
+        let mut stream = stream_of(exchange(&mut service, &mut upstream, attempt.clone(), outcome).await);
+        assert!(stream.frame().await.unwrap().is_ok());
+        assert_eq!(
+            breakers.status(attempt.key(), Instant::now()).failures,
+            failures,
+            "it may still end well"
+        );
+        assert!(stream.frame().await.unwrap().is_err());
+        assert_eq!(breakers.status(attempt.key(), Instant::now()).failures, failures + 1);
+    }
+    let status = breakers.status(attempt.key(), Instant::now());
+    assert_eq!(status.state, BreakerState::Open);
+    assert_eq!(status.last_error.unwrap().category, Category::NetworkError);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_holds_its_slot_to_its_end() {
+    let breakers = breakers();
+    let (mut service, mut upstream) = spawn(breakers);
+    let attempt = an_attempt();
+    open(&breakers, &attempt);
+    advance(Duration::from_secs(64)).await;
+    let status = || breakers.status(attempt.key(), Instant::now());
+    let mut whole =
+        stream_of(exchange(&mut service, &mut upstream, attempt.clone(), Ok(streamed(["{", "}"]))).await);
+    let dropped =
+        stream_of(exchange(&mut service, &mut upstream, attempt.clone(), Ok(streamed(["{", "}"]))).await);
+    assert_eq!((status().in_flight, status().successes), (2, 0));
+    drop(dropped);
+    assert_eq!((status().in_flight, status().successes), (1, 0));
+    while whole.frame().await.is_some() {}
+    assert_eq!((status().in_flight, status().successes), (0, 1));
+    drop(whole);
+    assert_eq!((status().in_flight, status().successes), (0, 1), "it is told once");
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lasso_layers::attempt::Attempt;
 use lasso_layers::call::candidate::{CandidateLayer, HttpOnly};
-use lasso_layers::call::failover::{FailoverLayer, FailoverPolicy};
+use lasso_layers::call::failover::{FailoverLayer, FailoverPolicy, Failovers};
 use lasso_layers::call::strategy::StrategyLayer;
 use lasso_layers::call::{
     Batch, BatchItem, Body, Call, Demotion, Dispatch, Failure, Pin, Plan, Progress, Reply, Stage, Subject,
@@ -230,6 +230,31 @@ async fn case_1_a_server_error_moves_on() {
     let upstreams = Upstreams::new(&[("a:http", SERVER), ("b:http", Does::Answers("\"b\""))]);
     assert_eq!(result(upstreams.serve(listed(&abc())).await), "\"b\"");
     assert_eq!(upstreams.attempted(), ["a:http", "b:http"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failovers_are_counted_for_a_minute_by_the_provider_that_was_left() {
+    let failovers = Failovers::new();
+    let live = abc();
+    let upstreams = Upstreams::new(&[
+        ("a:http", SERVER),
+        ("b:http", Does::Refused(Category::CircuitOpen)),
+        ("c:http", SERVER),
+    ]);
+    for _ in 0..2 {
+        let upstreams = upstreams.clone();
+        let attempts = service_fn(move |attempt| upstreams.clone().attempt(attempt));
+        let layer = FailoverLayer::default().count(failovers);
+        // Leaving A is one; B was not asked, and nobody takes over from C.
+        error(layer.layer(attempts).oneshot(listed(&live)).await);
+    }
+    let keys: Vec<_> = live.load().profiles()[0].chains()[0].providers.iter().map(|one| one.key).collect();
+    let counts =
+        |window| keys.iter().map(|key| failovers.within(*key, window, Instant::now())).collect::<Vec<_>>();
+    let minute = Duration::from_secs(60);
+    assert_eq!(counts(minute), [2, 0, 0]);
+    sleep(minute).await;
+    assert_eq!(counts(minute), [0, 0, 0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use std::future::{pending, ready};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use base64::Engine;
@@ -340,6 +340,18 @@ async fn a_body_that_does_not_come_is_given_up() {
     let ingress = Ingress::new(Stack::echo()).budget(budget.clone());
     let answered = send(&ingress, pieces(Pieces([None].into()))).await;
     answered.expect_error(408, code::PARSE_ERROR, Value::Null);
+    assert_eq!(budget.used(), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_its_body_is_read_gives_its_room_back() {
+    let budget = ByteBudget::default();
+    let ingress = Ingress::new(Stack::echo()).budget(budget.clone());
+    let body = Pieces([Some(Ok(Bytes::from_static(b"{"))), None].into());
+    let mut answer = Box::pin(ingress.handle(pieces(body)));
+    assert!(answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert_eq!(budget.used(), 9_000_000);
+    drop(answer);
     assert_eq!(budget.used(), 0);
 }
 

@@ -226,6 +226,25 @@ async fn what_selection_knew_is_not_put_off_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dropped_attempt_neither_makes_nor_ends_a_limit() {
+    let paces = paces();
+    let (mut service, mut upstream) = spawn(paces);
+    let attempt = attempt_among(&["a"]);
+    for limit in [None, Some(Duration::from_secs(30))] {
+        if limit.is_some() {
+            paces.limit(attempt.channel(), limit, Instant::now());
+        }
+        assert!(service.poll_ready().is_ready());
+        let answer = service.call(attempt.clone());
+        let (_, send) = sent(&mut upstream).await;
+        drop(answer);
+        // What the provider says then reaches nobody.
+        send.send_response(reply("1"));
+        assert_eq!(paces.remaining(attempt.key(), Instant::now()), limit);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn case_62_transports_are_limited_apart() {
     let mut provider = ProviderSpec::http("a", "http://a.example");
     provider.ws_url = Some("ws://a.example".to_owned());

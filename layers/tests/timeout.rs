@@ -1,8 +1,9 @@
 //! Attempts end at their deadline.
 #![cfg(all(feature = "timeout", feature = "test-util"))]
 
-use std::future::ready;
+use std::future::{Future, pending, ready};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use lasso_layers::catalog::Category;
 use lasso_layers::testing::{attempt, call, chain, live, planned, reply};
 use lasso_layers::wire::{ErrorObject, code};
 use tokio::time::Instant;
-use tower::{Layer, Service};
+use tower::{Layer, Service, service_fn};
 use tower_test::mock::{self, Mock};
 
 const LIMIT: Duration = Duration::from_millis(500);
@@ -100,4 +101,23 @@ async fn errors_of_the_inner_service_pass() {
     let failure = Failure::rejected(Category::CircuitOpen, ErrorObject::new(code::SERVER_ERROR, "no"));
     upstream.next_request().await.unwrap().1.send_error(BoxError::from(failure));
     assert_eq!(answer.await.unwrap_err().category(), Category::CircuitOpen);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_future_drops_the_attempt_inside() {
+    let alive = Arc::new(());
+    let held = alive.clone();
+    let mut service = TimeoutLayer::new().layer(service_fn(move |_: Attempt| {
+        let held = held.clone();
+        async move {
+            let _held = held;
+            pending::<Result<Reply, Failure>>().await
+        }
+    }));
+    let mut answer = Box::pin(service.call(an_attempt()));
+    assert!(answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(service);
+    assert_eq!(Arc::strong_count(&alive), 2);
+    drop(answer);
+    assert_eq!(Arc::strong_count(&alive), 1);
 }

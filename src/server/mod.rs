@@ -3,7 +3,7 @@
 //! | Request | Answered by |
 //! |---|---|
 //! | `POST /rpc/…` | the stack, through [`Ingress`] |
-//! | `GET /api/health`, `GET /api/chains` | [`Api`] |
+//! | `GET /api/health`, `/api/chains`, `/api/metrics/:chain`, `/api/history` | [`Api`] |
 //! | `GET /api/explain` | the stack, by a dry run |
 //! | `GET /` | a redirect to the dashboard |
 //! | `OPTIONS`, anything else | [`Ingress`]: 204, 404 |

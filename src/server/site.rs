@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use futures_util::future::Either;
 use http::header::{CONTENT_LENGTH, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -38,47 +39,61 @@ impl<S: Clone> Site<S> {
     }
 }
 
-impl<S> Site<S> {
+impl<S> Site<S>
+where
+    S: Service<Call, Response = Reply> + Clone + Send + 'static,
+    S::Error: Into<Failure> + Send,
+    S::Future: Send,
+{
     /// What is answered here and not by the ingress.
-    fn page<B>(&self, request: &Request<B>) -> Option<Response<ResponseBody>> {
+    fn page<B>(&self, request: &Request<B>) -> Option<Answer> {
         if !asks_for_page(request) {
             return None;
         }
-        let id = || RequestId::of(request.headers());
-        let response = match request.uri().path() {
+        let (id, method) = (RequestId::of(request.headers()), request.method());
+        let (uri, headers) = (request.uri(), request.headers());
+        let response = match uri.path() {
             "/" => {
-                let mut response = empty_response(StatusCode::FOUND, &id());
+                let mut response = empty_response(StatusCode::FOUND, &id);
                 response.headers_mut().insert(LOCATION, HeaderValue::from_static("/dashboard"));
                 response
             }
-            "/api/health" => json_response(StatusCode::OK, &id(), self.api.health()),
-            "/api/chains" => json_response(StatusCode::OK, &id(), self.api.chains()),
-            _ => return None,
+            "/api/health" => json_response(StatusCode::OK, &id, self.api.health()),
+            "/api/chains" => json_response(StatusCode::OK, &id, self.api.chains()),
+            "/api/history" => {
+                let query = uri.query().map(ToOwned::to_owned);
+                return Some(later(method, id, self.api.clone().history(query)));
+            }
+            "/api/explain" => {
+                let page = api::explain(self.ingress.stack().clone(), api::call_of(uri, headers));
+                return Some(later(method, id, page));
+            }
+            path => {
+                let chain = path.strip_prefix("/api/metrics/").filter(|chain| !chain.contains('/'))?;
+                return Some(later(method, id, self.api.clone().metrics(chain.to_owned())));
+            }
         };
-        Some(as_asked(request.method(), response))
-    }
-
-    /// The page that has to go through the stack.
-    fn explanation<B>(&self, request: &Request<B>) -> Option<Explaining>
-    where
-        S: Service<Call, Response = Reply> + Clone + Send + 'static,
-        S::Error: Into<Failure> + Send,
-        S::Future: Send,
-    {
-        if !asks_for_page(request) || request.uri().path() != "/api/explain" {
-            return None;
-        }
-        let (id, method) = (RequestId::of(request.headers()), request.method().clone());
-        let page = api::explain(self.ingress.stack().clone(), api::call_of(request.uri(), request.headers()));
-        Some(Box::pin(async move {
-            let (status, page) = page.await;
-            Ok(as_asked(&method, json_response(status, &id, page)))
-        }))
+        Some(Either::Left(ready(Ok(as_asked(method, response)))))
     }
 }
 
-/// The response with an explanation, once it is there.
-type Explaining = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Infallible>> + Send>>;
+/// A page: there already, or still to be made.
+type Answer = Either<
+    Ready<Result<Response<ResponseBody>, Infallible>>,
+    Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Infallible>> + Send>>,
+>;
+
+fn later(
+    method: &Method,
+    id: RequestId,
+    page: impl Future<Output = (StatusCode, Bytes)> + Send + 'static,
+) -> Answer {
+    let method = method.clone();
+    Either::Right(Box::pin(async move {
+        let (status, page) = page.await;
+        Ok(as_asked(&method, json_response(status, &id, page)))
+    }))
+}
 
 fn asks_for_page<B>(request: &Request<B>) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
@@ -117,8 +132,7 @@ where
 {
     type Response = Response<ResponseBody>;
     type Error = Infallible;
-    type Future =
-        Either<Ready<Result<Response<ResponseBody>, Infallible>>, Either<Explaining, ResponseFuture>>;
+    type Future = Either<Answer, ResponseFuture>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let ordinal = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
@@ -126,12 +140,9 @@ where
             // hyper took the length out; the ingress is to see that there was one.
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        if let Some(response) = self.site.page(&request) {
-            return Either::Left(ready(Ok(response)));
-        }
-        Either::Right(match self.site.explanation(&request) {
-            Some(explaining) => Either::Left(explaining),
+        match self.site.page(&request) {
+            Some(answer) => Either::Left(answer),
             None => Either::Right(self.site.ingress.handle(request)),
-        })
+        }
     }
 }

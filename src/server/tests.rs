@@ -25,6 +25,8 @@ use tokio::time::{Instant, timeout};
 use tower::Service;
 
 use super::{Api, ServerPolicy, serve};
+use crate::config::Settings;
+use crate::runtime::Runtime;
 
 // === The server ===
 
@@ -102,7 +104,8 @@ async fn start(stack: Stack, policy: ServerPolicy) -> Running {
     let mut ethereum = ChainSpec::new("ethereum", 1);
     ethereum.name = "Ethereum Mainnet".into();
     let profile = ProfileSpec::new("default").chain(ethereum).chain(ChainSpec::new("base", 8453));
-    let api = Api { live: Live::new(vec![profile]).unwrap(), started: Instant::now() };
+    let runtime = Runtime::new(Live::new(vec![profile]).unwrap(), &Settings::default());
+    let api = Api::new(runtime, None, Instant::now());
     let (stop, stopped) = oneshot::channel();
     let stopped = async move {
         let _ = stopped.await;

@@ -64,6 +64,7 @@ mod tests {
     use std::future::ready;
 
     use lasso_layers::catalog::{ChainSpec, Live, ProfileSpec, ProviderSpec};
+    use tokio::sync::oneshot;
     use tokio::time::{Duration, timeout};
 
     use super::*;
@@ -99,5 +100,21 @@ mod tests {
         let mut flights = Flights::<u8>::new();
         flights.start(a, async { panic!("a panic on purpose") });
         assert_eq!(flights.landed().await, (a, None));
+    }
+
+    #[tokio::test]
+    async fn whoever_stops_asking_ends_the_questions() {
+        let [a, _] = two();
+        let mut flights = Flights::new();
+        let (alive, gone) = oneshot::channel::<()>();
+        let (started, start) = oneshot::channel();
+        flights.start(a, async move {
+            let _alive = alive;
+            started.send(()).unwrap();
+            pending::<()>().await;
+        });
+        start.await.unwrap();
+        drop(flights);
+        assert!(gone.await.is_err(), "the question is given up");
     }
 }

@@ -1,6 +1,7 @@
 //! What runs beside the requests.
 
 mod ask;
+mod background;
 mod flights;
 mod heads;
 mod outcome;
@@ -13,10 +14,14 @@ mod tick;
 mod upkeep;
 
 pub(crate) use self::ask::Asker;
-pub(crate) use self::heads::{HeadPoller, HeadsPolicy};
-pub(crate) use self::probe::{ProbePolicy, Prober};
+pub(crate) use self::background::Background;
+pub(crate) use self::heads::HeadsPolicy;
+pub(crate) use self::probe::ProbePolicy;
 pub use self::reload::{Reload, ReloadPolicy};
-pub(crate) use self::strangers::Strangers;
 pub use self::sweep::{expire_benchmarks, sweep_limits};
 pub use self::tick::keep_timers_near;
-pub(crate) use self::upkeep::Upkeep;
+
+use self::heads::HeadPoller;
+use self::probe::Prober;
+use self::strangers::Strangers;
+use self::upkeep::Upkeep;

@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use http::StatusCode;
+use http_body_util::BodyExt;
 use lasso_layers::attempt::breaker::{BreakerState, Reason, Transition};
 use lasso_layers::catalog::Category;
 use lasso_rpc::config::Settings;
-use lasso_rpc::sim::{Ending, Fault, REVERTING_CONTRACT, Rule};
+use lasso_rpc::sim::{Ending, Fault, HugeResult, REVERTING_CONTRACT, Rule};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::support::{Proxy, WHO, World, chain_of, ms, node, profile, until};
+use crate::support::{Proxy, WHO, World, chain_of, ms, node, profile, request, until};
 
 const DOWN: fn() -> Fault = || Fault::status(StatusCode::INTERNAL_SERVER_ERROR);
 
@@ -67,6 +68,23 @@ async fn routing_17_case_47_three_refused_connections_open() {
         assert_eq!(world.who().await, "b");
         assert_eq!(world.proxy.breaker("a").state, state);
     }
+}
+
+#[tokio::test]
+async fn three_large_results_that_break_off_open() {
+    let world = World::start(&["a"]).await;
+    let cut = HugeResult::new(4 << 20).cut_after(1 << 20);
+    world.node("a").behave([Rule::method("eth_getLogs", Fault::Stream(cut))]);
+    let url = world.proxy.url("/rpc/ethereum");
+    for failures in 1..=3 {
+        assert_eq!(world.proxy.breaker("a").state, BreakerState::Closed);
+        let response =
+            world.proxy.client.open(&url, &[], request("eth_getLogs", &json!([{}]))).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert!(response.into_body().collect().await.is_err(), "the client sees that it is not all");
+        until("it is counted", || world.proxy.breaker("a").failures == failures).await;
+    }
+    assert_eq!(world.proxy.breaker("a").state, BreakerState::Open);
 }
 
 #[tokio::test]

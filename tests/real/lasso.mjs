@@ -23,17 +23,18 @@ log: { level: info, format: json, sampling_rate: 0.0 }
 `;
 
 /**
- * A profile with the chain `dev`. `providers` are `{ id, url }`, with `more` for further lines of YAML.
+ * A profile with the chain `dev`. `providers` are `{ id, url }`; theirs and the chain's `more` are further lines
+ * of YAML.
  * The client limit is out of the way: these tests send everything from one address.
  */
-export function profile(providers) {
+export function profile(providers, { slug = 'default', more = [] } = {}) {
   const entries = providers.map(({ id, url, more = [] }) =>
     [`- id: ${id}`, `  name: ${id}`, `  url: "${url}"`, ...more.map((line) => `  ${line}`)]
       .map((line) => `      ${line}`)
       .join('\n'),
   );
   return `name: Real nodes
-slug: default
+slug: ${slug}
 rps_limit: 1000000
 burst_limit: 1000000
 chains:
@@ -42,7 +43,7 @@ chains:
     block_time_ms: 12000
     monitoring:
       probe_interval_ms: 500
-    providers:
+${more.map((line) => `    ${line}\n`).join('')}    providers:
 ${entries.join('\n')}
 `;
 }
@@ -60,7 +61,7 @@ function environment(extra) {
 
 /** A folder with `profiles/default.yml` and `lasso.yml`, from which the program can be run. */
 export class Home {
-  static async create({ profileText, settings = QUICK_RECOVERY }) {
+  static async create({ profileText, otherProfiles = {}, settings = QUICK_RECOVERY }) {
     const home = new Home();
     home.folder = await mkdtemp(path.join(tmpdir(), 'lasso-home-'));
     home.profiles = path.join(home.folder, 'profiles');
@@ -68,6 +69,7 @@ export class Home {
     home.settingsFile = path.join(home.folder, 'lasso.yml');
     await mkdir(home.profiles);
     await writeFile(home.profileFile, profileText);
+    for (const [slug, text] of Object.entries(otherProfiles)) await writeFile(path.join(home.profiles, `${slug}.yml`), text);
     await writeFile(home.settingsFile, settings);
     return home;
   }
@@ -77,11 +79,11 @@ export class Home {
     return writeFile(this.profileFile, text);
   }
 
-  /** Puts a finished profile in the place of the old one. */
-  async replaceProfile(text) {
+  /** Puts a finished profile in the place of the old one, if there is an old one. */
+  async replaceProfile(text, slug = 'default') {
     const finished = path.join(this.folder, 'next.yml');
     await writeFile(finished, text);
-    await rename(finished, this.profileFile);
+    await rename(finished, path.join(this.profiles, `${slug}.yml`));
   }
 
   /** Starts the program with the files of this folder. */
@@ -114,9 +116,9 @@ export function healthy(child, base) {
 
 /** A serving router. */
 export class Lasso {
-  static async start({ providers: list, profileText = profile(list), settings, env }) {
+  static async start({ providers: list, profileText = profile(list), otherProfiles, settings, env }) {
     const router = new Lasso();
-    router.home = await Home.create({ profileText, settings });
+    router.home = await Home.create({ profileText, otherProfiles, settings });
     router.port = await freePort();
     router.base = `http://127.0.0.1:${router.port}`;
     router.url = `${router.base}/rpc/dev`;
@@ -128,17 +130,6 @@ export class Lasso {
   /** Everything it printed so far. */
   get log() {
     return this.child.output;
-  }
-
-  /** The logged events from `offset` of the log on, as objects; lines that are not JSON are left out. */
-  events(offset = 0) {
-    return this.log.slice(offset).split('\n').flatMap((line) => {
-      try {
-        return [JSON.parse(line)];
-      } catch {
-        return [];
-      }
-    });
   }
 
   /** Asks it to stop as a service supervisor does, and holds it to a clean end. */

@@ -20,7 +20,7 @@ test('reloading under load loses nothing', { timeout: 120_000 }, async (t) => {
     await lasso.stop();
     await network.stop();
   });
-  const load = new Load(lasso.url, await knownAnswers(first), { rate: 200 });
+  const load = new Load(lasso.base, await knownAnswers(first), { rate: 200 });
 
   const serves = (id) => {
     const before = load.servedBy(id);

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use pin_project::pin_project;
 
 use super::BoxError;
 use crate::catalog::Category;
@@ -71,6 +72,13 @@ impl StreamBody {
     pub fn new(body: impl http_body::Body<Data = Bytes, Error = BoxError> + Send + 'static) -> Self {
         Self(Box::pin(body))
     }
+
+    /// Has `listener` told how the stream ends: with the end of the envelope or with an error. Of a stream that is
+    /// dropped before, it hears nothing.
+    #[must_use]
+    pub fn on_end(self, listener: impl FnOnce(Result<(), &BoxError>) + Send + 'static) -> Self {
+        Self::new(Overheard { stream: self, listener: Some(listener) })
+    }
 }
 
 impl http_body::Body for StreamBody {
@@ -96,5 +104,129 @@ impl http_body::Body for StreamBody {
 impl fmt::Debug for StreamBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamBody").finish_non_exhaustive()
+    }
+}
+
+/// A stream whose end somebody waits for.
+#[pin_project]
+struct Overheard<F> {
+    stream: StreamBody,
+    /// Told once.
+    listener: Option<F>,
+}
+
+impl<F: FnOnce(Result<(), &BoxError>)> http_body::Body for Overheard<F> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.project();
+        let frame = ready!(Pin::new(&mut *this.stream).poll_frame(cx));
+        let end = match &frame {
+            // Who has as many bytes as were announced does not ask for more.
+            Some(Ok(_)) => this.stream.is_end_stream().then_some(Ok(())),
+            Some(Err(error)) => Some(Err(error)),
+            None => Some(Ok(())),
+        };
+        if let Some(end) = end
+            && let Some(listener) = this.listener.take()
+        {
+            listener(end);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.stream.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.stream.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+    use std::task::Waker;
+
+    use http_body::Body as _;
+
+    use super::*;
+
+    /// Frames as they come, and whether the last one is known to be the last.
+    struct Frames {
+        frames: VecDeque<Result<&'static str, &'static str>>,
+        knows_its_end: bool,
+    }
+
+    impl http_body::Body for Frames {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            let frame = self.frames.pop_front();
+            Poll::Ready(frame.map(|frame| match frame {
+                Ok(data) => Ok(Frame::data(Bytes::from_static(data.as_bytes()))),
+                Err(error) => Err(error.into()),
+            }))
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.knows_its_end && self.frames.is_empty()
+        }
+    }
+
+    /// What is heard of a stream after each of so many frames.
+    fn heard(frames: &[Result<&'static str, &'static str>], knows_its_end: bool) -> Vec<Option<String>> {
+        let told = Arc::<Mutex<Option<String>>>::default();
+        let sink = told.clone();
+        let frames = Frames { frames: frames.iter().copied().collect(), knows_its_end };
+        let polls = frames.frames.len() + 1;
+        let mut stream = StreamBody::new(frames).on_end(move |end| {
+            let before =
+                sink.lock().unwrap().replace(end.map_or_else(ToString::to_string, |()| "end".into()));
+            assert_eq!(before, None);
+        });
+        let mut cx = Context::from_waker(Waker::noop());
+        let polled = (0..polls).map(|_| {
+            assert!(Pin::new(&mut stream).poll_frame(&mut cx).is_ready());
+            told.lock().unwrap().clone()
+        });
+        polled.collect()
+    }
+
+    #[test]
+    fn the_end_of_a_stream_is_told_once_and_as_soon_as_it_is_known() {
+        let end = || Some("end".to_owned());
+        assert_eq!(heard(&[Ok("1"), Ok("2")], false), [None, None, end()]);
+        assert_eq!(heard(&[Ok("1"), Ok("2")], true), [None, end(), end()]);
+    }
+
+    #[test]
+    fn a_broken_stream_is_told_with_its_error() {
+        let broken = || Some("reset".to_owned());
+        assert_eq!(heard(&[Ok("1"), Err("reset")], true), [None, broken(), broken()]);
+    }
+
+    #[test]
+    fn nothing_is_heard_of_a_stream_that_is_dropped() {
+        let alive = Arc::new(());
+        let held = alive.clone();
+        let frames = Frames { frames: [Ok("1"), Ok("2")].into(), knows_its_end: false };
+        let mut stream = StreamBody::new(frames).on_end(move |_| {
+            let _held = held;
+            panic!("it did not end");
+        });
+        assert!(Pin::new(&mut stream).poll_frame(&mut Context::from_waker(Waker::noop())).is_ready());
+        drop(stream);
+        assert_eq!(Arc::strong_count(&alive), 1, "who listened is let go");
     }
 }

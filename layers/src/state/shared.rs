@@ -7,7 +7,8 @@ use std::ops::Deref;
 ///
 /// Every call clones the stack of layers, and with it each layer's handle. With a reference count each of
 /// those clones would write to a word that all cores share; this handle is a plain pointer and costs nothing
-/// to copy. The price is that what it holds is never freed, which is what a store wants anyway: a process
+/// to copy (`benches/contention.rs`: 0.4 ns by one thread as by two, against 10 ns by one and more by two). The
+/// price is that what it holds is never freed, which is what a store wants anyway: a process
 /// makes a handful of them at start and keeps them across every reload. Do not make one per request.
 pub struct Shared<T: 'static>(&'static T);
 

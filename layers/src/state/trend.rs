@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// After this long without a sample, a new one weighs about as much as all before it together.
-const MEMORY: Duration = Duration::from_secs(30);
+const MEMORY: Duration = Duration::from_secs(15);
 /// However fast samples come, a new one never weighs less than one in this many.
 const LEAST_WEIGHT: f32 = 1.0 / 64.0;
+/// A failure never weighs more than one in this many because of silence alone.
+const MOST_OF_A_FAILURE: f32 = 1.0 / 16.0;
 
 /// How a series does lately: the mean latency of its successes and the share of its calls that succeed, both
 /// fading.
@@ -15,9 +17,13 @@ const LEAST_WEIGHT: f32 = 1.0 / 64.0;
 /// hardly move it. Here each sample gets the weight of the largest of three:
 ///
 /// - one in all samples so far, so that the first few dozen count alike, as in a plain mean;
-/// - the share of memory lost since the last sample, with a time constant of half a minute, so that after a
+/// - the share of memory lost since the last sample, with a time constant of a quarter of a minute, so that after a
 ///   long silence the present counts and not the past;
 /// - one in sixty-four, so that under load the window is a number of calls and not a time.
+///
+/// A failure is the exception to the second: where calls are rare, a single one would speak for all before it, and
+/// a provider that is right 99 times in 100 would lose its place with each. It takes two in a row. A success after a
+/// silence counts in full, so that a provider that was repaired is taken back soon.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trend {
     /// In microseconds.
@@ -34,13 +40,14 @@ impl Trend {
     pub fn succeeded(self, latency: Duration, successes: u64, calls: u64, silence: Duration) -> Self {
         let micros = latency.as_secs_f32() * 1e6;
         let latency = self.latency.map_or(micros, |mean| mean + weight(successes, silence) * (micros - mean));
-        Self { latency: Some(latency), success_rate: self.rated(1.0, calls, silence) }
+        Self { latency: Some(latency), success_rate: self.rated(1.0, weight(calls, silence)) }
     }
 
     /// After a failure, which says nothing about latency.
     #[must_use]
     pub fn failed(self, calls: u64, silence: Duration) -> Self {
-        Self { success_rate: self.rated(0.0, calls, silence), ..self }
+        let weight = weight(calls, silence).min(MOST_OF_A_FAILURE).max(even(calls));
+        Self { success_rate: self.rated(0.0, weight), ..self }
     }
 
     /// The mean latency of the successes, if there were any.
@@ -55,8 +62,8 @@ impl Trend {
         f64::from(self.success_rate)
     }
 
-    fn rated(self, outcome: f32, calls: u64, silence: Duration) -> f32 {
-        self.success_rate + weight(calls, silence) * (outcome - self.success_rate)
+    fn rated(self, outcome: f32, weight: f32) -> f32 {
+        self.success_rate + weight * (outcome - self.success_rate)
     }
 
     /// Both numbers in one word; a latency that is not a number stands for none.
@@ -74,11 +81,15 @@ impl Trend {
 
 /// How much a sample counts that is the `samples`-th and comes after this silence; in (0, 1].
 fn weight(samples: u64, silence: Duration) -> f32 {
-    let even = 1.0 / samples.max(1) as f32;
     let age = silence.as_secs_f32() / MEMORY.as_secs_f32();
     // The memory lost is less than the age: under load the exponential need not be computed.
     let lost = if age < LEAST_WEIGHT { 0.0 } else { -(-age).exp_m1() };
-    even.max(lost).max(LEAST_WEIGHT)
+    even(samples).max(lost).max(LEAST_WEIGHT)
+}
+
+/// The weight of the last of this many samples in a plain mean.
+fn even(samples: u64) -> f32 {
+    1.0 / samples.max(1) as f32
 }
 
 /// A [`Trend`] that threads share.
@@ -165,7 +176,24 @@ mod tests {
     fn failures_leave_the_latency_alone() {
         let trend = run(successes(40, 3, AT_ONCE).chain([(None, MEMORY * 100)]));
         assert!((millis(trend) - 40.0).abs() < 1e-3);
-        assert!(trend.success_rate() < 1e-6);
+        assert!((trend.success_rate() - 0.75).abs() < 1e-6);
+    }
+
+    #[test]
+    fn where_calls_are_rare_one_failure_is_an_accident_and_two_are_not() {
+        let failing = |failures| {
+            let calls = successes(40, 200, MEMORY).chain(std::iter::repeat_n((None, MEMORY), failures));
+            run(calls).success_rate()
+        };
+        assert!(failing(1) > 0.9, "{}", failing(1));
+        assert!(failing(2) < 0.9, "{}", failing(2));
+    }
+
+    #[test]
+    fn after_a_long_silence_successes_make_up_for_failures() {
+        let failed = || std::iter::repeat_n((None, AT_ONCE), 1_000);
+        let rate = |count| run(failed().chain(successes(40, count, MEMORY))).success_rate();
+        assert!(rate(1) > 0.6 && rate(3) > 0.9, "{} {}", rate(1), rate(3));
     }
 
     #[test]

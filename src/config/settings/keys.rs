@@ -66,6 +66,8 @@ sections! {
         "observability" => observability: Observability = Observability::default(), ();
         /// The log.
         "log" => log: Log = Log::default(), ();
+        /// What providers did in the past, kept in a database file. Routing never depends on it.
+        "history" => history: History = History::default(), ();
         /// How changed profiles are noticed. SIGHUP always reloads them.
         "reload" => reload: Reload = Reload::default(), ();
         /// Actions of operators over HTTP.
@@ -311,6 +313,21 @@ sections! {
         "slow_warn_ms" => slow_warn: Duration = ms(2_000), 1..=DAY;
         /// An upstream answer that took longer is an error.
         "very_slow_ms" => very_slow: Duration = ms(4_000), 1..=DAY;
+    }
+
+    /// What providers did in the past, kept in a database file.
+    History {
+        /// Whether anything is kept.
+        "enabled" => enabled: bool = true, ();
+        /// The folder of the file `history.redb`; it is made if need be. A relative one is looked for in the
+        /// working directory. Also `LASSO_SNAPSHOTS_DIR`.
+        "dir" => dir: String = "data".to_owned(), ();
+        /// The time between two entries, each of which sums up what happened since the one before.
+        "interval_ms" => interval: Duration = ms(60_000), 100..=DAY;
+        /// Entries older than this are dropped.
+        "retention_ms" => retention: Duration = ms(7 * DAY), 1..=3_650 * DAY;
+        /// The size of the file, in bytes. The oldest entries are dropped early where it would become larger.
+        "max_bytes" => max_bytes: u64 = 268_435_456, 1_048_576..=MOST_BYTES;
     }
 
     /// How changed profiles are noticed.

@@ -18,9 +18,9 @@ use super::problem::{Located, Report};
 use setting::Setting;
 
 pub use self::keys::{
-    Admin, Batch, Benchmarks, BlockSync, CircuitBreaker, Cluster, Failover, Fastest, LatencyWeighted, Log,
-    Methods, Observability, Probe, Reload, Routing, Server, Settings, Stall, Subscriptions, UpstreamHttp,
-    UpstreamRateLimit, UpstreamWebsocket, Websocket,
+    Admin, Batch, Benchmarks, BlockSync, CircuitBreaker, Cluster, Failover, Fastest, History,
+    LatencyWeighted, Log, Methods, Observability, Probe, Reload, Routing, Server, Settings, Stall,
+    Subscriptions, UpstreamHttp, UpstreamRateLimit, UpstreamWebsocket, Websocket,
 };
 pub use self::maps::{CategoryThresholds, MethodTimeouts};
 pub use self::setting::Secret;

@@ -12,7 +12,7 @@ use super::setting::Setting;
 const PREFIX: &str = "LASSO__";
 
 /// Variables with a name of their own, and the keys they set.
-const NAMED: [(&str, &[&str]); 10] = [
+const NAMED: [(&str, &[&str]); 11] = [
     ("FASTEST_MIN_CALLS", &["routing", "fastest", "min_calls"]),
     ("FASTEST_MIN_SUCCESS_RATE", &["routing", "fastest", "min_success_rate"]),
     ("LW_BETA", &["routing", "latency_weighted", "beta"]),
@@ -21,6 +21,7 @@ const NAMED: [(&str, &[&str]); 10] = [
     ("LW_MIN_CALLS", &["routing", "latency_weighted", "min_calls"]),
     ("LW_MIN_SR", &["routing", "latency_weighted", "min_success_rate"]),
     ("LASSO_HTTP_POOL_SIZE", &["upstream_http", "max_idle_per_host"]),
+    ("LASSO_SNAPSHOTS_DIR", &["history", "dir"]),
     ("LASSO_NODE_ID", &["cluster", "node_id"]),
     ("LOG_FORMAT", &["log", "format"]),
 ];

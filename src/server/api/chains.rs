@@ -9,7 +9,7 @@ use super::Api;
 impl Api {
     /// The chains of the default profile.
     pub(in crate::server) fn chains(&self) -> Bytes {
-        let catalog = self.live.load();
+        let catalog = self.runtime.live.load();
         let chains = catalog.profile(DEFAULT_PROFILE).map_or(&[][..], |(_, profile)| profile.chains());
         let chains = chains.iter().map(|chain| {
             json!({

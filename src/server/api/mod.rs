@@ -1,19 +1,65 @@
-//! The small JSON pages beside the RPC, one file each.
+//! The JSON pages beside the RPC, one file each.
 
 mod chains;
 mod explain;
 mod health;
+mod history;
+mod metrics;
+mod parameters;
+mod usage;
 
-use lasso_layers::catalog::Live;
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::Value;
 use tokio::time::Instant;
 
 pub(super) use self::explain::{call_of, explain};
+use self::usage::Usage;
+use crate::history::History;
+use crate::runtime::Runtime;
 
 /// What the pages are made of.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Api {
-    /// The catalogue in force.
-    pub live: Live,
-    /// When the process began to serve.
-    pub started: Instant,
+    runtime: Runtime,
+    history: Option<History>,
+    started: Instant,
+    usage: Usage,
+}
+
+impl Api {
+    /// Over these stores, of a process that began to serve at `started`.
+    #[must_use]
+    pub fn new(runtime: Runtime, history: Option<History>, started: Instant) -> Self {
+        Self { runtime, history, started, usage: Usage::default() }
+    }
+}
+
+/// Status and body of a page.
+fn page(status: StatusCode, body: &Value) -> (StatusCode, Bytes) {
+    (status, Bytes::from(body.to_string()))
+}
+
+/// A value to so many decimals.
+fn round(value: f64, decimals: i32) -> f64 {
+    let scale = 10_f64.powi(decimals);
+    (value * scale).round() / scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_rounded_to_their_decimals() {
+        for (value, decimals, expected) in [
+            (99.96, 1, "100.0"),
+            (0.123_45, 4, "0.1235"),
+            (12.344, 2, "12.34"),
+            (0.0, 2, "0.0"),
+            (7.0, 2, "7.0"),
+        ] {
+            assert_eq!(Value::from(round(value, decimals)).to_string(), expected);
+        }
+    }
 }

@@ -8,6 +8,7 @@ use http::Method;
 use lasso_layers::attempt::breaker::BreakerStatus;
 use lasso_layers::catalog::{Channel, Live, ProfileSpec, Strategy};
 use lasso_rpc::config::Settings;
+use lasso_rpc::history::{History, HistoryPolicy};
 use lasso_rpc::router::Router;
 use lasso_rpc::runtime::Runtime;
 use serde_json::Value;
@@ -31,7 +32,8 @@ impl Proxy {
     /// Serves these profiles.
     ///
     /// Unless `tweak` says otherwise, providers are ranked by priority and every call has far more time than a
-    /// healthy node needs even on a busy machine. Nothing is probed: state comes from traffic alone.
+    /// healthy node needs even on a busy machine. Nothing is probed: state comes from traffic alone. Nothing is written
+    /// to a history.
     pub(crate) async fn start(profiles: Vec<ProfileSpec>, tweak: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::default();
         settings.routing.default_strategy = Strategy::Priority;
@@ -39,9 +41,13 @@ impl Proxy {
         settings.block_sync.enabled = false;
         settings.timeouts.default = Duration::from_secs(60);
         settings.timeouts.methods.clear();
+        settings.history.enabled = false;
         tweak(&mut settings);
         let live = Live::new(profiles).expect("the profiles are valid");
-        let router = Router::new(live, &settings).expect("a router can be made");
+        let mut router = Router::new(live, &settings).expect("a router can be made");
+        if settings.history.enabled {
+            router = router.history(History::new(history(&settings)));
+        }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let runtime = router.runtime().clone();
@@ -126,6 +132,15 @@ impl Proxy {
 
     pub(crate) fn open_breaker(&self, provider: &str) {
         self.runtime.breakers.open(&self.channel(provider), Instant::now());
+    }
+}
+
+fn history(settings: &Settings) -> HistoryPolicy {
+    HistoryPolicy {
+        folder: (&settings.history.dir).into(),
+        interval: settings.history.interval,
+        retention: settings.history.retention,
+        max_bytes: settings.history.max_bytes,
     }
 }
 

@@ -12,6 +12,8 @@ use crate::traffic::{Arrival, arrivals};
 
 /// A first choice is right up to so many times the expected latency of the oracle's.
 const RIGHT: f64 = 1.1;
+/// No request is in flight for longer than the longest time limit of a method, in milliseconds.
+const LONGEST: u64 = 5_000;
 
 /// How some strategies did in one script.
 #[derive(Clone, Debug, Serialize)]
@@ -217,7 +219,7 @@ impl Judge<'_> {
             from: from / 1000,
             until: until / 1000,
             // An earlier death of the same provider is not this one's.
-            in_flight: in_flight.filter(|sent| from - sent.at < 5_000).count() as u64,
+            in_flight: in_flight.filter(|sent| from - sent.at < LONGEST).count() as u64,
             seen: seen.len() as u64,
             trials: visits(after, from, until).len() as u64,
             opened_after_ms: opening.map(|at| time(&log.entries[at]) - from),

@@ -75,7 +75,7 @@ impl Service<Attempt> for Upstream {
 
     fn call(&mut self, attempt: Attempt) -> Self::Future {
         let time = self.world.time();
-        let (actor, (fate, took)) = self.world.receive(&attempt, time);
+        let (actor, fate, took) = self.world.receive(&attempt, time);
         let world = self.world.clone();
         Box::pin(async move {
             if fate == Fate::Silent {
@@ -92,8 +92,8 @@ impl World {
         u64::try_from(self.start.elapsed().as_millis()).expect("no script takes so long")
     }
 
-    /// A request arrives: at whom, and what becomes of it after how long.
-    fn receive(&self, attempt: &Attempt, time: u64) -> (usize, (Fate, u64)) {
+    /// A request arrives: at whom, what becomes of it, and after how many milliseconds.
+    fn receive(&self, attempt: &Attempt, time: u64) -> (usize, Fate, u64) {
         let id = &attempt.provider().id;
         let actors = &self.script.actors;
         let at =
@@ -111,7 +111,7 @@ impl World {
             }
         };
         let over = actor.at(time).limit.filter(|limit| !visits.quota.has_room(*limit, time));
-        let end = match over {
+        let (fate, took) = match over {
             Some(limit) => (Fate::Limited(limit.retry_after), Actor::refusal()),
             None => {
                 visits.quota.take(time);
@@ -120,9 +120,9 @@ impl World {
         };
         drop(quotas);
         if let Some(Number(number)) = number {
-            self.notes.add(Entry::Sent(Sent { number, actor: at, at: time, fate: end.0 }));
+            self.notes.add(Entry::Sent(Sent { number, actor: at, at: time, fate }));
         }
-        (at, end)
+        (at, fate, took)
     }
 
     fn answer(&self, call: &Call, actor: usize, fate: Fate) -> Result<Reply, Failure> {

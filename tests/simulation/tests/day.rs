@@ -47,14 +47,14 @@ fn deaths(kind: &str) -> Vec<Met> {
             }));
         }
     }
-    assert!(!all.is_empty(), "the scripts have such deaths");
+    assert!(all.iter().any(|met| met.death.seen > 0), "somebody uses a provider that dies so");
     all
 }
 
 #[test]
 fn the_same_seed_gives_the_same_report_to_the_byte() {
     let report = |seed| {
-        let report = Report::new(&script("deaths"), seed, &Strategy::ALL);
+        let report = Report::new(&script("deaths"), seed, &[Strategy::Fastest, Strategy::LatencyWeighted]);
         format!("{report}{}", serde_json::to_string(&report).unwrap())
     };
     assert_eq!(report(1), report(1));
@@ -86,14 +86,13 @@ fn at_most_five_requests_see_a_provider_that_refuses_before_its_breaker_opens() 
     }
 }
 
-/// That a provider is silent is known when the first requests give up waiting, and not before: what is sent until then
-/// is sent in good faith. The first attempt waits for at most 3 s here, and the second timeout opens the breaker.
+/// What is sent before the first requests had time to be answered is sent in good faith. Then several wait, and the
+/// channel is used last; the breaker has to wait for timeouts, of which the first comes 0.6 s after the death at best.
 #[test]
-fn a_provider_that_falls_silent_gets_requests_for_as_long_as_the_first_ones_wait() {
+fn a_provider_that_falls_silent_gets_no_requests_after_two_seconds() {
     for Met { name, death, .. } in deaths("silent") {
         assert!(death.opened_after_ms.is_some(), "{name}: {death:?}");
-        let Some(traffic) = death.traffic_for_ms else { continue };
-        assert!(traffic < 5_000, "{name}: {death:?}");
+        assert!(death.traffic_for_ms.is_none_or(|traffic| traffic < 2_000), "{name}: {death:?}");
     }
 }
 
@@ -101,5 +100,18 @@ fn a_provider_that_falls_silent_gets_requests_for_as_long_as_the_first_ones_wait
 fn a_provider_that_comes_back_is_let_in_again() {
     for Met { name, death, is_back } in deaths("refused").into_iter().chain(deaths("silent")) {
         assert_eq!(death.closed_after_ms.is_some(), is_back, "{name}: {death:?}");
+    }
+}
+
+/// Heights are asked for every twelve seconds: for so long nobody can know.
+#[test]
+fn a_provider_that_falls_behind_is_left_within_a_poll() {
+    const POLL: u64 = 12;
+    let report = Report::new(&script("lag"), SEEDS[0], &Strategy::ALL);
+    for row in &report.rows {
+        let behind =
+            row.parts.iter().find(|part| part.stale > 0).expect("the best is used before it is known");
+        let share = behind.stale as f64 / behind.calls as f64;
+        assert!(share <= POLL as f64 / (behind.until - behind.from) as f64, "{}: {behind:?}", row.strategy);
     }
 }

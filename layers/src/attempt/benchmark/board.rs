@@ -5,7 +5,7 @@ use std::time::Duration;
 use smol_str::SmolStr;
 use tokio::time::Instant;
 
-use super::{Benchmarks, Summary};
+use super::{Benchmarks, Series, Summary};
 use crate::catalog::{Chain, MethodId, ProviderKey, Transport};
 use crate::state::Percentiles;
 
@@ -64,7 +64,9 @@ pub struct Totals {
 }
 
 impl Totals {
-    fn of<'a>(rows: impl Iterator<Item = &'a MethodRow> + Clone) -> Self {
+    /// These series together.
+    #[must_use]
+    pub fn of<'a>(rows: impl Iterator<Item = &'a MethodRow> + Clone) -> Self {
         let summaries = || rows.clone().map(|row| &row.summary);
         // A series without a success has no latency that could be weighted.
         let measured = || summaries().filter_map(|summary| Some((summary.mean_latency()?, summary.calls())));
@@ -148,14 +150,14 @@ impl Benchmarks {
     }
 
     fn of_provider(&self, provider: u16, key: ProviderKey) -> Vec<MethodRow> {
-        let row = |(series, summary, percentiles): (super::Series, _, _)| MethodRow {
+        let row = |(series, summary, percentiles): (Series, _, _)| MethodRow {
             provider,
             transport: series.transport,
             method: series.method,
             summary,
             percentiles,
         };
-        self.records(key).map(row).collect()
+        self.series_of(key).map(row).collect()
     }
 }
 

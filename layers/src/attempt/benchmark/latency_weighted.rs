@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::order::{PerCandidate, arrange};
-use super::{Benchmarks, Summary, evidence};
+use super::{Benchmarks, evidence};
 use crate::call::{Candidate, Facts, RankContext, Ranker};
 
 /// How strongly [`LatencyWeighted`] prefers low latency.
@@ -49,7 +47,23 @@ pub struct LatencyWeighted {
     policy: LatencyWeightedPolicy,
 }
 
-/// What the fresh records of the candidates have in common.
+/// What is known about a channel.
+#[derive(Clone, Copy, Debug)]
+enum Standing {
+    Unknown,
+    /// It has a record that is too old, or that holds no success.
+    Unbelieved,
+    Measured(Measured),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    latency: Duration,
+    calls: u64,
+    success_rate: f64,
+}
+
+/// What the measured candidates have in common.
 #[derive(Clone, Copy, Debug)]
 struct Field {
     /// The lowest latency, not below the floor, in seconds.
@@ -65,44 +79,48 @@ impl LatencyWeighted {
         Self { benchmarks, policy }
     }
 
-    fn summaries(
-        &self,
-        context: &RankContext<'_>,
-        candidates: &[Candidate],
-    ) -> PerCandidate<Option<Summary>> {
-        candidates.iter().map(|candidate| evidence::of(self.benchmarks, context, candidate)).collect()
+    fn assess(&self, context: &RankContext<'_>, candidate: &Candidate) -> Standing {
+        let Some(summary) = evidence::of(self.benchmarks, context, candidate) else {
+            return Standing::Unknown;
+        };
+        match summary.trend.latency() {
+            Some(latency) if summary.is_fresh(context.now, self.policy.staleness) => {
+                let (calls, success_rate) = (summary.calls(), summary.trend.success_rate());
+                Standing::Measured(Measured { latency, calls, success_rate })
+            }
+            _ => Standing::Unbelieved,
+        }
     }
 
-    /// Nothing where no channel has a fresh latency to compare with.
-    fn field(&self, summaries: &[Option<Summary>], now: Instant) -> Option<Field> {
-        let measured =
-            || summaries.iter().flatten().filter_map(|summary| Some((summary, self.latency(summary, now)?)));
-        let best = self.floored(measured().map(|(_, latency)| latency).min()?);
-        let qualified = measured().filter(|(summary, _)| {
-            summary.calls() >= self.policy.min_calls
-                && summary.trend.success_rate() >= self.policy.min_success_rate
+    /// Nothing where no channel is measured that others could be compared with.
+    fn field(&self, standings: &[Standing]) -> Option<Field> {
+        let measured = || {
+            standings.iter().filter_map(|standing| match standing {
+                Standing::Measured(measured) => Some(measured),
+                Standing::Unknown | Standing::Unbelieved => None,
+            })
+        };
+        let best = self.floored(measured().map(|measured| measured.latency).min()?);
+        let qualified = measured().filter(|measured| {
+            measured.calls >= self.policy.min_calls && measured.success_rate >= self.policy.min_success_rate
         });
-        let baseline = evidence::baseline(qualified.map(|(_, latency)| latency));
+        let baseline = evidence::baseline(qualified.map(|measured| measured.latency));
         // Nothing speaks for a newcomer: it is taken for a little unreliable, and half believed.
         let newcomer = self.share(best, baseline) * 0.95 * 0.5;
         Some(Field { best, newcomer: newcomer.max(self.policy.explore_floor) })
     }
 
-    fn weight(&self, field: Field, summary: Option<&Summary>, now: Instant) -> f64 {
+    fn weight(&self, field: Field, standing: Standing) -> f64 {
         let policy = &self.policy;
-        let Some(summary) = summary else { return field.newcomer };
-        let Some(latency) = self.latency(summary, now) else { return policy.explore_floor };
-        let (calls, success_rate) = (summary.calls() as f64, summary.trend.success_rate());
-        let confidence = (0.6 * calls.log10() / 3.0 + 0.4 * success_rate).clamp(0.0, 1.0);
-        let scale = if summary.calls() >= policy.min_calls { 1.0 } else { calls / policy.min_calls as f64 };
-        let weight =
-            self.share(field.best, latency) * success_rate.max(policy.min_success_rate) * confidence * scale;
-        weight.max(policy.explore_floor)
-    }
-
-    /// What a channel is measured at, if that is still believed.
-    fn latency(&self, summary: &Summary, now: Instant) -> Option<Duration> {
-        summary.trend.latency().filter(|_| summary.is_fresh(now, self.policy.staleness))
+        let Measured { latency, calls, success_rate } = match standing {
+            Standing::Unknown => return field.newcomer,
+            Standing::Unbelieved => return policy.explore_floor,
+            Standing::Measured(measured) => measured,
+        };
+        let scale = if calls >= policy.min_calls { 1.0 } else { calls as f64 / policy.min_calls as f64 };
+        let confidence = (0.6 * (calls as f64).log10() / 3.0 + 0.4 * success_rate).clamp(0.0, 1.0);
+        let share = self.share(field.best, latency);
+        (share * success_rate.max(policy.min_success_rate) * confidence * scale).max(policy.explore_floor)
     }
 
     fn share(&self, best: f64, latency: Duration) -> f64 {
@@ -116,31 +134,37 @@ impl LatencyWeighted {
 
 impl Ranker for LatencyWeighted {
     fn rank(&self, context: &RankContext<'_>, rng: &mut fastrand::Rng, candidates: &mut [Candidate]) {
-        let summaries = self.summaries(context, candidates);
-        let Some(field) = self.field(&summaries, context.now) else { return rng.shuffle(candidates) };
-        let draw = |(from, summary): (usize, &Option<Summary>)| {
-            let weight = self.weight(field, summary.as_ref(), context.now);
+        let standings: PerCandidate<Standing> =
+            candidates.iter().map(|candidate| self.assess(context, candidate)).collect();
+        let Some(field) = self.field(&standings) else { return rng.shuffle(candidates) };
+        let draw = |(from, standing)| {
             // From (0, 1]: the logarithm is finite and not above zero.
             let chance = 1.0 - rng.f64();
-            (-chance.ln() / weight, from)
+            (-chance.ln() / self.weight(field, standing), from)
         };
-        let mut order: PerCandidate<(f64, usize)> = summaries.iter().enumerate().map(draw).collect();
+        let mut order: PerCandidate<(f64, usize)> = standings.into_iter().enumerate().map(draw).collect();
         order.sort_unstable_by(|(one, _), (other, _)| one.total_cmp(other));
         arrange(candidates, order.iter().map(|(_, from)| *from).collect());
     }
 
     fn scores(&self, context: &RankContext<'_>, candidates: &[Candidate]) -> Vec<Facts> {
-        let summaries = self.summaries(context, candidates);
-        let field = self.field(&summaries, context.now);
-        let score = |summary: &Option<Summary>| {
-            let weight = |field| self.weight(field, summary.as_ref(), context.now);
-            Facts::none()
-                // With nothing to compare with, all weigh the same.
-                .with("weight", field.map_or(1.0, weight))
-                .with_known("latency_ms", summary.and_then(|summary| summary.trend.latency()))
-                .with("calls", summary.map_or(0, |summary| summary.calls()))
-                .with_known("success_rate", summary.map(|summary| summary.trend.success_rate()))
+        let standings: PerCandidate<Standing> =
+            candidates.iter().map(|candidate| self.assess(context, candidate)).collect();
+        let field = self.field(&standings);
+        let score = |standing| {
+            // With nothing to compare with, all weigh the same.
+            let weight = field.map_or(1.0, |field| self.weight(field, standing));
+            let facts = Facts::none().with("weight", weight);
+            match standing {
+                Standing::Unknown => facts.with("standing", "unknown"),
+                Standing::Unbelieved => facts.with("standing", "unbelieved"),
+                Standing::Measured(Measured { latency, calls, success_rate }) => facts
+                    .with("standing", "known")
+                    .with("latency_ms", latency)
+                    .with("calls", calls)
+                    .with("success_rate", success_rate),
+            }
         };
-        summaries.iter().map(score).collect()
+        standings.into_iter().map(score).collect()
     }
 }

@@ -13,7 +13,8 @@
 //! profiles that share an upstream may have different contracts with it.
 //!
 //! **What it counts.** A result is a success with its latency: the time until the reply began, streaming to
-//! the client not included. A failure counts where its category [says
+//! the client not included. One that is streamed is recorded at its end, as a failure if it breaks off before.
+//! A failure counts where its category [says
 //! so](crate::catalog::Category::counts_in_benchmarks). Errors that are answers, rate limits and refusals
 //! of this process count nothing. The time spent is written into the call's journal for every attempt that
 //! went upstream.
@@ -34,7 +35,7 @@
 //! written by many threads without a lock, and counts what is long past. The registry of methods bounds how many series a client can bring about, and what was
 //! not used for long is dropped by [`Benchmarks::expire`], which somebody has to call now and then.
 //!
-//! **Cancel safety.** An attempt that is dropped is not recorded.
+//! **Cancel safety.** An attempt that is dropped, or a stream of one, is not recorded.
 //!
 //! ```
 //! use lasso_layers::attempt::Attempt;

@@ -11,7 +11,7 @@ use tower::Service;
 
 use super::{Benchmarks, Series};
 use crate::attempt::Attempt;
-use crate::call::{Dispatch, Failure, Reply};
+use crate::call::{Body, Dispatch, Failure, Reply};
 use crate::catalog::Category;
 
 /// The service of [`BenchmarkLayer`](super::BenchmarkLayer).
@@ -68,10 +68,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let result = ready!(this.inner.poll(cx)).map_err(Into::into);
-        if went_upstream(&result) {
-            record(this.benchmarks, this.attempt, *this.start, &result);
+        if !went_upstream(&result) {
+            return Poll::Ready(result);
         }
-        Poll::Ready(result)
+        Poll::Ready(record(*this.benchmarks, this.attempt, *this.start, result))
     }
 }
 
@@ -88,7 +88,13 @@ fn went_upstream(result: &Result<Reply, Failure>) -> bool {
     }
 }
 
-fn record(benchmarks: &Benchmarks, attempt: &Attempt, start: Instant, result: &Result<Reply, Failure>) {
+/// Records an outcome. The one of a streamed result is only known at its end; how long it took is already.
+fn record(
+    benchmarks: Benchmarks,
+    attempt: &Attempt,
+    start: Instant,
+    result: Result<Reply, Failure>,
+) -> Result<Reply, Failure> {
     let now = Instant::now();
     let time = now - start;
     attempt.candidate().set_upstream(time);
@@ -99,10 +105,18 @@ fn record(benchmarks: &Benchmarks, attempt: &Attempt, start: Instant, result: &R
         method: attempt.call().method,
     };
     match result {
-        Ok(Reply::Result(_)) => benchmarks.success(series, time, now),
-        Err(failure) if failure.category().counts_in_benchmarks() => benchmarks.failure(series, now),
+        Ok(Reply::Result(Body::Stream(stream))) => {
+            let stream = stream.on_end(move |end| match end {
+                Ok(()) => benchmarks.success(series, time, Instant::now()),
+                Err(_) => benchmarks.failure(series, Instant::now()),
+            });
+            return Ok(Reply::Result(Body::Stream(stream)));
+        }
+        Ok(Reply::Result(Body::Full(_))) => benchmarks.success(series, time, now),
+        Err(ref failure) if failure.category().counts_in_benchmarks() => benchmarks.failure(series, now),
         Ok(Reply::Error(_)) | Err(_) => {}
     }
+    result
 }
 
 impl<F> fmt::Debug for ResponseFuture<F> {

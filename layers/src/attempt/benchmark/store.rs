@@ -20,7 +20,7 @@ pub struct Benchmarks {
 }
 
 struct Store {
-    providers: Table<OnceLock<Box<Row>>>,
+    providers: Table<OnceLock<Box<Records>>>,
     /// The last latency of a probe by channel, in nanoseconds; 0 where there was none.
     probes: Table<AtomicU64>,
     origin: Origin,
@@ -28,7 +28,7 @@ struct Store {
 
 /// The records of one provider. They come into being with the first of each transport.
 #[derive(Default)]
-struct Row {
+struct Records {
     http: OnceLock<Methods>,
     ws: OnceLock<Methods>,
     window: CallWindow,
@@ -94,8 +94,9 @@ impl Benchmarks {
     /// methods and transports.
     #[must_use]
     pub fn calls_within(&self, provider: ProviderKey, window: Duration, now: Instant) -> WindowCount {
-        let row = self.store.providers.cell(provider.index()).get();
-        row.map(|row| row.window.last(window.as_secs(), self.store.origin.millis(now) / 1_000))
+        let records = self.store.providers.cell(provider.index()).get();
+        records
+            .map(|records| records.window.last(window.as_secs(), self.store.origin.millis(now) / 1_000))
             .unwrap_or_default()
     }
 
@@ -104,20 +105,20 @@ impl Benchmarks {
     /// An outcome that is recorded in the same instant may be lost with the series it belongs to.
     pub fn expire(&self, now: Instant, retention: Duration) -> usize {
         let now = self.store.origin.millis(now);
-        let rows = self.store.providers.iter().filter_map(OnceLock::get);
-        let transports = rows.flat_map(|row| [row.http.get(), row.ws.get()]).flatten();
+        let providers = self.store.providers.iter().filter_map(OnceLock::get);
+        let transports = providers.flat_map(|records| [records.http.get(), records.ws.get()]).flatten();
         transports.flatten().filter(|slot| drop_idle(slot, now, retention)).count()
     }
 
     /// What is recorded of one provider, HTTP before WebSocket and by method.
-    pub(super) fn records(
+    pub(super) fn series_of(
         &self,
         provider: ProviderKey,
     ) -> impl Iterator<Item = (Series, Summary, Percentiles)> {
-        let row = self.store.providers.cell(provider.index()).get();
+        let records = self.store.providers.cell(provider.index()).get();
         let transports = [Transport::Http, Transport::Ws].into_iter();
         let methods =
-            transports.filter_map(move |transport| Some((transport, row?.methods(transport).get()?)));
+            transports.filter_map(move |transport| Some((transport, records?.methods(transport).get()?)));
         methods.flat_map(move |(transport, methods)| {
             MethodId::all().zip(methods).filter_map(move |(method, slot)| {
                 let cell = slot.load_full()?;
@@ -129,9 +130,9 @@ impl Benchmarks {
 
     fn record(&self, series: Series, failed: bool, now: Instant, outcome: impl FnOnce(&Cell, u64)) {
         let now = self.store.origin.millis(now);
-        let row = self.store.providers.cell(series.provider.index()).get_or_init(Box::default);
-        row.window.add(now / 1_000, failed);
-        let slots = row.methods(series.transport).get_or_init(no_methods);
+        let records = self.store.providers.cell(series.provider.index()).get_or_init(Box::default);
+        records.window.add(now / 1_000, failed);
+        let slots = records.methods(series.transport).get_or_init(no_methods);
         let slot = &slots[series.method.index()];
         let mut cell = slot.load();
         while cell.is_none() {
@@ -143,8 +144,8 @@ impl Benchmarks {
     }
 
     fn slot(&self, series: Series) -> Option<&ArcSwapOption<Cell>> {
-        let row = self.store.providers.cell(series.provider.index()).get()?;
-        Some(&row.methods(series.transport).get()?[series.method.index()])
+        let records = self.store.providers.cell(series.provider.index()).get()?;
+        Some(&records.methods(series.transport).get()?[series.method.index()])
     }
 }
 
@@ -160,7 +161,7 @@ impl fmt::Debug for Benchmarks {
     }
 }
 
-impl Row {
+impl Records {
     const fn methods(&self, transport: Transport) -> &OnceLock<Methods> {
         match transport {
             Transport::Http => &self.http,

@@ -1,10 +1,12 @@
 //! What a breaker tells the world.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::machine::{Machine, Reason, State};
+use super::machine::{Machine, State};
+use super::reason::Reason;
 use crate::call::Failure;
 use crate::catalog::{Category, Channel};
 
@@ -64,17 +66,26 @@ impl LastError {
 
     pub(super) fn of(failure: &Failure) -> Self {
         let error = failure.error();
-        Self { category: failure.category(), code: error.code, message: shorten(&error.message) }
+        let message = shorten(&error.message).into_owned();
+        Self { category: failure.category(), code: error.code, message }
+    }
+
+    /// Whether it is what would be kept of this failure.
+    pub(super) fn is_of(&self, failure: &Failure) -> bool {
+        let error = failure.error();
+        (self.category, self.code) == (failure.category(), error.code)
+            && self.message == shorten(&error.message)
     }
 }
 
 /// At most 100 characters, the last three of them dots where something is missing.
-fn shorten(message: &str) -> String {
+fn shorten(message: &str) -> Cow<'_, str> {
     const DOTS: &str = "...";
-    if message.chars().nth(LastError::MAX_CHARS).is_none() {
-        return message.to_owned();
+    // Fewer bytes are fewer characters, which is nearly always enough to know.
+    if message.len() <= LastError::MAX_CHARS || message.chars().nth(LastError::MAX_CHARS).is_none() {
+        return Cow::Borrowed(message);
     }
-    message.chars().take(LastError::MAX_CHARS - DOTS.len()).chain(DOTS.chars()).collect()
+    Cow::Owned(message.chars().take(LastError::MAX_CHARS - DOTS.len()).chain(DOTS.chars()).collect())
 }
 
 /// A change of a breaker's state.

@@ -15,13 +15,14 @@
 //! **Policy.** One [`BreakerPolicy`] for all channels of a [`Breakers`]; the breakers are shared by all
 //! profiles that name the same upstream.
 //!
-//! **What it counts.** A result is a success. A failure counts if its category
+//! **What it counts.** A result is a success; one that is streamed is a success at its end, and a failure of the
+//! connection if it breaks off before. A failure counts if its category
 //! [penalises](crate::catalog::Category::penalises). All else, such as a revert or a rate limit, neither
 //! counts nor ends a row of failures. Changes of state are tracing events `lasso.circuit_breaker.*` and are
 //! told to the [observer](Breakers::observe).
 //!
-//! **Cancel safety.** An attempt that is dropped gives its half-open slot back and blames nobody. An
-//! outcome that arrives after the breaker has changed its state changes nothing.
+//! **Cancel safety.** An attempt that is dropped, or a stream of one, gives its half-open slot back and blames
+//! nobody. An outcome that arrives after the breaker has changed its state changes nothing.
 //!
 //! ```
 //! use lasso_layers::attempt::Attempt;
@@ -41,14 +42,15 @@ mod layer;
 mod machine;
 mod permit;
 mod policy;
+mod reason;
 mod service;
 mod store;
 mod word;
 
 pub use self::event::{BreakerState, LastError, Transition};
 pub use self::layer::CircuitBreakerLayer;
-pub use self::machine::Reason;
 pub use self::permit::{Permit, Refusal};
 pub use self::policy::{BreakerPolicy, CategoryThresholds, ProbeRecovery};
+pub use self::reason::Reason;
 pub use self::service::{CircuitBreaker, ResponseFuture};
 pub use self::store::{BreakerStatus, Breakers};

@@ -1,11 +1,12 @@
 //! The leave to send, and what comes back of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Breakers;
-use crate::call::{Failure, Rejection, Reply};
+use crate::call::{Dispatch, Failure, Rejection, Reply, StreamBody, TransportKind};
 use crate::catalog::{Category, Channel, ChannelKey};
 use crate::wire::{ErrorObject, code};
 
@@ -26,7 +27,8 @@ impl Permit {
         Self { breakers, key, epoch, slot }
     }
 
-    /// Reports an outcome, whatever it is. `clock` is asked only if the time matters.
+    /// Reports an outcome, whatever it is; that of a streamed result is better reported
+    /// [at its end](Self::settle_at_end). `clock` is asked only if the time matters.
     pub fn settle(
         self,
         channel: &Channel,
@@ -39,6 +41,21 @@ impl Permit {
             // An error that is an answer, a refusal of our own, a limit: nothing about the provider's health.
             Ok(Reply::Error(_)) | Err(_) => drop(self),
         }
+    }
+
+    /// Reports the outcome of a streamed result with its end, which is when it is known: a whole one is a success, one
+    /// that breaks off a failure. Until then the permit is held. A stream that is dropped says nothing about the
+    /// provider.
+    #[must_use]
+    pub fn settle_at_end(self, stream: StreamBody, channel: Arc<Channel>) -> StreamBody {
+        stream.on_end(move |end| match end {
+            Ok(()) => self.success(&channel),
+            Err(_) => {
+                let kind = TransportKind::Broken;
+                let failure = Failure::transport(kind, Dispatch::Unknown, channel.transport);
+                self.failure(&channel, &failure, Instant::now());
+            }
+        })
     }
 
     /// Reports a success. `channel` names the breaker in logs.

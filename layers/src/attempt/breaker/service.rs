@@ -11,7 +11,7 @@ use tower::Service;
 
 use super::{Breakers, Permit};
 use crate::attempt::Attempt;
-use crate::call::{Failure, Reply};
+use crate::call::{Body, Failure, Reply};
 
 /// The service of [`CircuitBreakerLayer`](super::CircuitBreakerLayer).
 #[derive(Clone, Debug)]
@@ -92,8 +92,16 @@ where
             StateProj::Admitted { inner, permit, attempt } => {
                 let result = ready!(inner.poll(cx)).map_err(Into::into);
                 let permit = permit.take().expect("a future is not polled after its end");
-                permit.settle(attempt.channel(), &result, Instant::now);
-                Poll::Ready(result)
+                Poll::Ready(match result {
+                    Ok(Reply::Result(Body::Stream(stream))) => {
+                        let stream = permit.settle_at_end(stream, attempt.channel().clone());
+                        Ok(Reply::Result(Body::Stream(stream)))
+                    }
+                    result => {
+                        permit.settle(attempt.channel(), &result, Instant::now);
+                        result
+                    }
+                })
             }
         }
     }

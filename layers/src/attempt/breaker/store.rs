@@ -11,7 +11,7 @@ use super::event::log_failure;
 use super::machine::{Cause, Effect, Event, Machine, State, Step};
 use super::permit::blames_provider;
 use super::word::Word;
-use super::{BreakerPolicy, BreakerState, LastError, Permit, Reason, Refusal, Transition};
+use super::{BreakerPolicy, BreakerState, LastError, Permit, Refusal, Transition};
 use crate::call::{Demotion, Facts, Failure, Filter, Subject, Verdict};
 use crate::catalog::{Category, Channel, ChannelKey};
 use crate::state::{Entropy, Origin, Shared, Table};
@@ -181,19 +181,17 @@ impl Breakers {
         if before == step.next {
             return step;
         }
-        let error = failure.map(|failure| Arc::new(LastError::of(failure)));
-        if let Some(error) = &error {
-            self.cell(channel.key).last_error.store(Some(error.clone()));
-            log_failure(channel, before.state.into(), error.category);
+        let mut from = before.state;
+        if let Some(failure) = failure {
+            // Past its deadline the word may still say that it is open.
+            from = event.time().map_or(from, |now| before.state_at(now));
+            self.cell(channel.key).note(failure);
+            log_failure(channel, from.into(), failure.category());
         }
         if let Effect::Changed(reason) = step.effect {
-            let from = match reason {
-                // Past its deadline the word may still say that it is open.
-                Reason::ReopenDueToFailure => BreakerState::HalfOpen,
-                _ => before.state.into(),
-            };
+            let error = failure.map(|failure| Arc::new(LastError::of(failure)));
             let remaining = event.time().and_then(|now| step.next.remaining_at(now));
-            let transition = Transition::new(from, step.next, reason, remaining, error);
+            let transition = Transition::new(from.into(), step.next, reason, remaining, error);
             transition.log(channel);
             if let Some(observer) = self.store.observer.get() {
                 observer(channel, &transition);
@@ -236,6 +234,16 @@ impl Breakers {
                 reason: Category::CircuitOpen.as_str(),
                 retry_after: Some(Duration::from_millis(remaining)),
             },
+        }
+    }
+}
+
+impl Cell {
+    /// Keeps what a failure says. A provider that is down says the same every time, which is not worth two
+    /// allocations every time.
+    fn note(&self, failure: &Failure) {
+        if !self.last_error.load().as_deref().is_some_and(|known| known.is_of(failure)) {
+            self.last_error.store(Some(Arc::new(LastError::of(failure))));
         }
     }
 }

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::super::machine::{Cause, Effect, Event, Machine, Reason, State, Step};
+use super::super::machine::{Cause, Effect, Event, Machine, State, Step};
+use super::super::reason::Reason;
 use super::*;
 use crate::catalog::Category;
 

@@ -160,7 +160,7 @@ mod tests {
                 (Category::ServerError, 9),
                 (Category::InvalidParams, 10),
                 (Category::ExecutionRevert, 37),
-                (Category::BlockNotAvailable, 4),
+                (Category::BlockNotAvailable, 5),
                 (Category::CapabilityViolation, 5),
                 (Category::CapabilityViolation, 53),
             ]
@@ -289,6 +289,8 @@ mod tests {
             (-32602, "Unknown block number"),
             (26, "Unknown block"),
             (-32000, "block is out of range"),
+            // anvil
+            (-32602, "BlockOutOfRangeError: block height is 20 but requested was 21"),
         ] {
             assert_eq!(category(code, message), Category::BlockNotAvailable, "{message}");
         }

@@ -180,7 +180,13 @@ pub(super) const GROUPS: [Group; 8] = [
     ),
     Group::new(
         Category::BlockNotAvailable,
-        &["header not found", "block not found", "unknown block number", "block is out of range"],
+        &[
+            "header not found",
+            "block not found",
+            "unknown block number",
+            "block is out of range",
+            "blockoutofrange",
+        ],
     )
     .unless("unknown block", "unknown blockchain"),
     // The result would be too large for this provider's plan.

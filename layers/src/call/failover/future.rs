@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::decide::{self, Next};
-use super::{FailoverPolicy, Reselect, ending, events};
+use super::{FailoverPolicy, Failovers, Reselect, ending, events};
 use crate::attempt::Attempt;
 use crate::call::{Body, Call, Candidates, Dispatch, Failure, Plan, Reply};
 use crate::catalog::{Category, Safety};
@@ -44,6 +44,7 @@ struct Run {
     call: Arc<Call>,
     policy: FailoverPolicy,
     reselect: Option<Reselect>,
+    failovers: Option<Failovers>,
     /// The call as it was before it was planned anew, which happens once.
     before: Option<Arc<Call>>,
     /// Declared limits are ignored from now on.
@@ -64,11 +65,13 @@ impl<S: Service<Attempt>> ResponseFuture<S> {
         service: S,
         policy: FailoverPolicy,
         reselect: Option<Reselect>,
+        failovers: Option<Failovers>,
     ) -> Self {
         let run = Run {
             call,
             policy,
             reselect,
+            failovers,
             before: None,
             limits_off: false,
             put_back: 0,
@@ -146,7 +149,11 @@ impl Run {
             return if dispatched > 0 && self.replan(now) { self.draw(now) } else { Err(self.give_up()) };
         };
         if let (Some((call, failed)), Some(failure)) = (self.failed.take(), &self.last) {
-            events::fast_fail(&call, &candidates_of(&call).all()[failed], failure.category());
+            let left = &candidates_of(&call).all()[failed];
+            events::fast_fail(&call, left, failure.category());
+            if let (Some(failovers), Some(plan)) = (self.failovers, call.plan()) {
+                failovers.record(plan.provider(left.provider).key, now);
+            }
         }
         let ordinal = candidates.count_dispatch();
         let deadline = self.attempt_deadline(now, ordinal, candidates);

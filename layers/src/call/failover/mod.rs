@@ -25,6 +25,8 @@
 //! `lasso.failover.degraded_success` when that goes well; `lasso.failover.exhaustion` when there is no channel at all, after
 //! `lasso.failover.lagging` where lag is a reason.
 //!
+//! **What it counts**, into [`Failovers`] where it is given one: how often calls left a provider for another channel.
+//!
 //! **Without candidates** (no `CandidateLayer` outside) there is nothing to draw from, and the call fails.
 //!
 //! **Cancel safety.** Dropping the future drops the attempt in flight; nobody is blamed for it. Outcomes of
@@ -41,6 +43,7 @@ mod ending;
 mod events;
 mod future;
 mod reselect;
+mod store;
 
 use std::fmt;
 use std::sync::Arc;
@@ -52,6 +55,7 @@ use tower::{Layer, Service};
 
 pub use self::future::ResponseFuture;
 use self::reselect::Reselect;
+pub use self::store::Failovers;
 use super::{Call, Candidate, Candidates, Failure, Reply};
 use crate::attempt::Attempt;
 
@@ -79,12 +83,19 @@ impl Default for FailoverPolicy {
 pub struct FailoverLayer {
     policy: FailoverPolicy,
     reselect: Option<Reselect>,
+    failovers: Option<Failovers>,
 }
 
 impl FailoverLayer {
     /// With these bounds.
     pub const fn new(policy: FailoverPolicy) -> Self {
-        Self { policy, reselect: None }
+        Self { policy, reselect: None, failovers: None }
+    }
+
+    /// Counts failovers here.
+    pub const fn count(mut self, failovers: Failovers) -> Self {
+        self.failovers = Some(failovers);
+        self
     }
 
     /// Says how a call chooses its channels anew: when another catalogue came into force after it was planned and before
@@ -121,7 +132,7 @@ impl<S> Layer<S> for FailoverLayer {
     type Service = FailoverService<S>;
 
     fn layer(&self, inner: S) -> FailoverService<S> {
-        FailoverService { inner, policy: self.policy, reselect: self.reselect }
+        FailoverService { inner, policy: self.policy, reselect: self.reselect, failovers: self.failovers }
     }
 }
 
@@ -131,12 +142,13 @@ pub struct FailoverService<S> {
     inner: S,
     policy: FailoverPolicy,
     reselect: Option<Reselect>,
+    failovers: Option<Failovers>,
 }
 
 impl<S> FailoverService<S> {
     /// Around a service of attempts.
     pub const fn new(inner: S, policy: FailoverPolicy) -> Self {
-        Self { inner, policy, reselect: None }
+        Self { inner, policy, reselect: None, failovers: None }
     }
 }
 
@@ -161,7 +173,7 @@ where
         // The future takes the service that was polled ready and leaves the clone, which was not.
         let clone = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, clone);
-        ResponseFuture::new(Arc::new(call), ready, self.policy, self.reselect)
+        ResponseFuture::new(Arc::new(call), ready, self.policy, self.reselect, self.failovers)
     }
 }
 

@@ -1,0 +1,138 @@
+//! The task that writes.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lasso_layers::attempt::benchmark::Benchmarks;
+use lasso_layers::catalog::Live;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::History;
+use super::ledger::Ledger;
+use crate::clock::Moment;
+
+/// Writes what providers did into the history, again and again.
+pub(crate) struct Recorder {
+    history: History,
+    live: Live,
+    benchmarks: Benchmarks,
+    // Shared with the thread that writes; never waited for, because there is one at a time.
+    ledger: Arc<Mutex<Ledger>>,
+    /// What the log was last told to be wrong.
+    trouble: Option<String>,
+}
+
+impl Recorder {
+    pub(crate) fn new(history: History, live: Live, benchmarks: Benchmarks) -> Self {
+        Self { history, live, benchmarks, ledger: Arc::default(), trouble: None }
+    }
+
+    /// Writes until told to stop, then a last time, and gives the file free.
+    pub(crate) async fn run(mut self, stop: impl Future<Output = ()>) {
+        let mut ticks = interval(self.history.shared.policy.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stop = pin!(stop);
+        loop {
+            // Both may be dropped and polled anew; the second is not polled after it is done.
+            let is_last = tokio::select! {
+                _ = ticks.tick() => false,
+                () = &mut stop => true,
+            };
+            self.record().await;
+            if is_last {
+                break;
+            }
+        }
+        let history = self.history.clone();
+        // It does not panic: there is nobody to tell in the end.
+        let _ = tokio::task::spawn_blocking(move || history.shared.archive.close()).await;
+    }
+
+    async fn record(&mut self) {
+        let (history, ledger) = (self.history.clone(), self.ledger.clone());
+        let (catalog, benchmarks) = (self.live.snapshot(), self.benchmarks);
+        let writing = move || {
+            let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Moment::now();
+            let difference = ledger.difference(catalog, &benchmarks, now);
+            history.shared.archive.append(now.unix_ms(), &difference.snapshots)?;
+            ledger.settle(difference);
+            Ok::<_, super::Error>(())
+        };
+        let trouble = match tokio::task::spawn_blocking(writing).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(panic) => {
+                // Whatever the file held, the next round opens and checks it.
+                self.history.shared.archive.close();
+                Some(panic.to_string())
+            }
+        };
+        if trouble != self.trouble {
+            let path = self.history.shared.archive.path().display();
+            match &trouble {
+                // What happens meanwhile is not lost: it is a part of the next difference.
+                Some(reason) => tracing::warn!(
+                    event = "lasso.history.unavailable",
+                    %path,
+                    "cannot write the history, serving without it: {reason}",
+                ),
+                None => tracing::info!(event = "lasso.history.available", %path, "writing the history again"),
+            }
+            self.trouble = trouble;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use lasso_layers::attempt::benchmark::Series;
+    use lasso_layers::catalog::{ChainSpec, MethodId, ProfileSpec, ProviderSpec, Transport};
+    use tokio::time::Instant;
+
+    use super::super::testing::Log;
+    use super::super::{HistoryPolicy, HistoryQuery};
+    use super::*;
+
+    #[tokio::test]
+    async fn trouble_is_said_once_and_its_end_too_and_nothing_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let occupied = folder.path().join("occupied");
+        fs::write(&occupied, "").unwrap();
+        let chain = ChainSpec::new("base", 8453).provider(ProviderSpec::http("a", "http://a.example"));
+        let live = Live::new(vec![ProfileSpec::new("default").chain(chain)]).unwrap();
+        let provider = live.load().profiles()[0].chains()[0].providers[0].key;
+        let history = History::new(HistoryPolicy {
+            folder: occupied.clone(),
+            interval: Duration::from_secs(60),
+            retention: Duration::from_secs(3_600),
+            max_bytes: 1 << 20,
+        });
+        let benchmarks = Benchmarks::new();
+        let mut recorder = Recorder::new(history.clone(), live, benchmarks);
+        let log = Log::default();
+        let _listening = log.listen();
+        let count = |event: &str| log.text().matches(event).count();
+
+        for _ in 0..3 {
+            let series = Series { provider, transport: Transport::Http, method: MethodId::of("eth_call") };
+            benchmarks.success(series, Duration::from_millis(1), Instant::now());
+            recorder.record().await;
+        }
+        assert_eq!(count("lasso.history.unavailable"), 1, "{}", log.text());
+        assert!(log.text().contains(occupied.join("history.redb").to_str().unwrap()), "{}", log.text());
+
+        fs::remove_file(&occupied).unwrap();
+        recorder.record().await;
+        recorder.record().await;
+        assert_eq!(count("lasso.history.unavailable"), 1);
+        assert_eq!(count("lasso.history.available"), 1, "{}", log.text());
+        let query = HistoryQuery { profile: "default".to_owned(), chain: None, from: 0, to: u64::MAX };
+        let page = history.read(query, |_, page| page).await.unwrap();
+        let calls: Vec<u64> = page.hours[0].tallies.values().map(super::super::Tally::calls).collect();
+        assert_eq!(calls, [3]);
+    }
+}

@@ -13,9 +13,9 @@
 //! 5. The reply goes back up the same way, and its bytes into the response.
 //!
 //! Beside the requests run the [`tasks`]: upstreams are probed and asked for their heights, profiles are reloaded,
-//! idle clients are forgotten. What they find out about providers is in [`health`], for pages to show;
-//! what was measured goes into a file, [`history`]. [`telemetry`]
-//! says where log lines go.
+//! idle clients are forgotten. What they find out about providers is in [`health`], for pages to show; nodes of another
+//! chain are kept out by [`strangers`]. What was measured goes into a file, [`history`]. [`telemetry`] says where log
+//! lines go.
 //!
 //! # For embedders
 //!
@@ -36,6 +36,7 @@ pub mod runtime;
 pub mod server;
 pub mod sim;
 pub mod stack;
+pub mod strangers;
 pub mod tasks;
 pub mod telemetry;
 pub mod upstream;

@@ -14,6 +14,7 @@ use lasso_layers::state::heights::Heights;
 
 use crate::config::Settings;
 use crate::policies;
+use crate::strangers::Strangers;
 
 /// The state that outlives requests: one handle on each store, and the catalogue in force. Layers and background
 /// tasks hold clones of the same handles.
@@ -31,6 +32,8 @@ pub struct Runtime {
     pub benchmarks: Benchmarks,
     /// How often calls left a provider for another one.
     pub failovers: Failovers,
+    /// Instances that are on another chain than they should.
+    pub strangers: Strangers,
     /// How far every instance is.
     pub heights: Heights,
     /// What probes and polls found; see [`provider_health`](Self::provider_health) for the whole.
@@ -61,6 +64,7 @@ impl Runtime {
             stalls: Stalls::new(policies::stall(settings)),
             benchmarks: Benchmarks::new(),
             failovers: Failovers::new(),
+            strangers: Strangers::default(),
             heights: Heights::new(),
             health: HealthRows::new(),
             limits: Limits::new(),

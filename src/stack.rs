@@ -38,6 +38,7 @@ where
 {
     let candidates = CandidateLayer::new()
         .filter(Stage::Liveness, HttpOnly)
+        .filter(Stage::Liveness, runtime.strangers)
         .filter(Stage::Liveness, runtime.stalls)
         .filter(Stage::Circuit, runtime.breakers)
         .filter(Stage::RateLimit, runtime.paces)

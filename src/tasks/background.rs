@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::{
-    Asker, HeadPoller, HeadsPolicy, ProbePolicy, Prober, Strangers, Upkeep, expire_benchmarks,
-    keep_timers_near, sweep_limits,
+    Asker, HeadPoller, HeadsPolicy, ProbePolicy, Prober, Upkeep, expire_benchmarks, keep_timers_near,
+    sweep_limits,
 };
 use crate::config::Settings;
 use crate::policies;
@@ -48,13 +48,12 @@ impl Background {
             tasks.spawn(sweep_limits(runtime.limits.clone(), SWEEP));
             tasks.spawn(expire_benchmarks(runtime.benchmarks, retention, EXPIRE));
             tasks.spawn(upkeep.run());
-            let strangers = Strangers::default();
             if let Some(policy) = probe {
                 let (runtime, asker, entropy) = (runtime.clone(), asker.clone(), runtime.entropy.clone());
-                tasks.spawn(Prober::new(runtime, asker, policy, strangers.clone(), entropy).run());
+                tasks.spawn(Prober::new(runtime, asker, policy, entropy).run());
             }
             if let Some(policy) = heads {
-                tasks.spawn(HeadPoller::new(runtime, asker, policy, strangers).run());
+                tasks.spawn(HeadPoller::new(runtime, asker, policy).run());
             }
             pending().await
         }

@@ -7,7 +7,6 @@ mod heads;
 mod outcome;
 mod probe;
 mod reload;
-mod strangers;
 mod sweep;
 mod targets;
 mod tick;
@@ -23,5 +22,4 @@ pub use self::tick::keep_timers_near;
 
 use self::heads::HeadPoller;
 use self::probe::Prober;
-use self::strangers::Strangers;
 use self::upkeep::Upkeep;

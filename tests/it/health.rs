@@ -9,6 +9,7 @@ use lasso_layers::state::health::{Availability, Rows, Status};
 use lasso_rpc::config::Settings;
 use lasso_rpc::health::ProviderHealth;
 use lasso_rpc::sim::{Fault, Rule, SimChain, SimChainOptions, SimNode, SimNodeOptions};
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::support::{LIMIT, Proxy, WHO, World, chain_of, ms, node, profile, until};
@@ -98,6 +99,29 @@ async fn routing_17_case_63_a_node_of_another_chain_is_isolated_and_has_no_say_i
     let probe = health.rows.probe.unwrap();
     assert!(probe.failures >= 3 && probe.last_error.unwrap().contains("has 5"));
     assert_eq!(self::health(&proxy, "right").status, Status::Healthy);
+}
+
+#[tokio::test]
+async fn a_node_of_another_chain_answers_nobody_however_well() {
+    let (wrong, right) =
+        (SimChain::new(5, SimChainOptions::default()), SimChain::new(1, SimChainOptions::default()));
+    let nodes = [node_on(wrong, "wrong").await, node_on(right, "right").await];
+    let mut spec = chain_of(&nodes);
+    often(&mut spec);
+    let tolerant = |settings: &mut Settings| {
+        probes(settings);
+        settings.circuit_breaker.failure_threshold = 255;
+    };
+    let proxy = Proxy::start(vec![profile("default", spec)], tolerant).await;
+    let instance = proxy.channel("wrong").instance;
+    until("the stranger is found", || proxy.runtime.strangers.contains(instance)).await;
+    assert_eq!(proxy.breaker("wrong").state, BreakerState::Closed);
+    for _ in 0..10 {
+        assert_eq!(proxy.call(WHO, json!([])).await.who(), "right");
+    }
+    let by_name = proxy.call_at("/rpc/ethereum/wrong", WHO, json!([])).await;
+    assert_eq!(by_name.error(), (-32000, "No channels available".to_owned()));
+    assert_eq!(nodes[0].calls(WHO), 0);
 }
 
 #[tokio::test]

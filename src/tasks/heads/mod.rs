@@ -22,7 +22,6 @@ use self::poll::Poll;
 use super::ask::{Answer, Asker, noted};
 use super::flights::Flights;
 use super::outcome::{self, Outcome};
-use super::strangers::Strangers;
 use super::targets::{Target, targets};
 use crate::runtime::Runtime;
 
@@ -44,7 +43,6 @@ pub(crate) struct HeadPoller {
     runtime: Runtime,
     asker: Asker,
     policy: HeadsPolicy,
-    strangers: Strangers,
     /// The catalogue that `nodes` are made of; 0 before the first.
     generation: u64,
     nodes: BTreeMap<InstanceKey, Node>,
@@ -58,9 +56,9 @@ struct Node {
 }
 
 impl HeadPoller {
-    /// Writes heights into the stores of `runtime`; leaves `strangers` alone.
-    pub(crate) fn new(runtime: Runtime, asker: Asker, policy: HeadsPolicy, strangers: Strangers) -> Self {
-        Self { runtime, asker, policy, strangers, generation: 0, nodes: BTreeMap::new() }
+    /// Writes heights into the stores of `runtime`; leaves strangers alone.
+    pub(crate) fn new(runtime: Runtime, asker: Asker, policy: HeadsPolicy) -> Self {
+        Self { runtime, asker, policy, generation: 0, nodes: BTreeMap::new() }
     }
 
     /// Polls for as long as it is polled itself. A slow upstream keeps nobody else waiting.
@@ -121,7 +119,7 @@ impl HeadPoller {
             if !node.poll.take_turn(now, || is_streamed(&self.runtime, target, now)) {
                 continue;
             }
-            if self.strangers.contains(*instance) {
+            if self.runtime.strangers.contains(*instance) {
                 strangers.push(*instance);
                 continue;
             }
@@ -152,7 +150,7 @@ impl HeadPoller {
         let channel = target.channel();
         // Without an answer the poll itself went wrong.
         let Some(Answer { outcome: height, latency }) = answer else { return poll.lost() };
-        if height.is_ok() && self.strangers.contains(instance) {
+        if height.is_ok() && self.runtime.strangers.contains(instance) {
             return poll.lost();
         }
         let (outcome, failure) = match height {

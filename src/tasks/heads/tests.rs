@@ -41,7 +41,7 @@ impl World {
         let runtime = Runtime::new(Live::new(profiles(providers)).unwrap(), &settings);
         let asker = Asker::new(HttpUpstream::new(policies::upstream_http(&settings)).unwrap());
         let policy = policies::heads(&settings).unwrap();
-        let mut poller = HeadPoller::new(runtime, asker, policy, Strangers::default());
+        let mut poller = HeadPoller::new(runtime, asker, policy);
         let (mut flights, now) = (Flights::new(), Instant::now());
         poller.follow(now, &mut flights);
         let instances = poller.nodes.keys().copied().collect();
@@ -128,7 +128,7 @@ async fn a_node_of_another_chain_has_neither_height_nor_row() {
     let mut world = World::new(&["a"]);
     let instance = world.instances[0];
     world.answer(0, Ok(100));
-    world.poller.strangers.insert(instance);
+    world.poller.runtime.strangers.insert(instance);
     world.answer(0, Ok(200));
     assert_eq!(world.poller.runtime.heights.latest(1, instance).unwrap().height, 100);
     // At its next turn what it said before is forgotten.

@@ -19,7 +19,6 @@ use self::schedule::Schedule;
 use super::ask::{Answer, Asker, fault, noted};
 use super::flights::Flights;
 use super::outcome::{self, Outcome};
-use super::strangers::Strangers;
 use super::targets::{Target, targets};
 use crate::runtime::Runtime;
 
@@ -38,7 +37,6 @@ pub(crate) struct Prober {
     runtime: Runtime,
     asker: Asker,
     policy: ProbePolicy,
-    strangers: Strangers,
     entropy: Entropy,
     /// The catalogue that the schedules are made of; 0 before the first.
     generation: u64,
@@ -47,16 +45,10 @@ pub(crate) struct Prober {
 }
 
 impl Prober {
-    /// Writes what it learns into the stores of `runtime` and into `strangers`. Waits vary by `entropy`.
-    pub(crate) fn new(
-        runtime: Runtime,
-        asker: Asker,
-        policy: ProbePolicy,
-        strangers: Strangers,
-        entropy: Entropy,
-    ) -> Self {
+    /// Writes what it learns into the stores of `runtime`. Waits vary by `entropy`.
+    pub(crate) fn new(runtime: Runtime, asker: Asker, policy: ProbePolicy, entropy: Entropy) -> Self {
         let (chains, targets) = (BTreeMap::new(), BTreeMap::new());
-        Self { runtime, asker, policy, strangers, entropy, generation: 0, chains, targets }
+        Self { runtime, asker, policy, entropy, generation: 0, chains, targets }
     }
 
     /// Probes for as long as it is polled. A slow probe keeps nobody else waiting.
@@ -102,8 +94,8 @@ impl Prober {
         let before = std::mem::replace(&mut self.targets, found);
         let stays = |instance| self.targets.contains_key(&instance);
         flights.keep(stays);
-        self.strangers.keep(stays);
         for instance in before.into_keys().filter(|instance| !stays(*instance)) {
+            self.runtime.strangers.remove(instance);
             self.runtime.health.forget(instance, Aspect::Probe);
         }
     }
@@ -126,7 +118,7 @@ impl Prober {
             Some(Ok(())) => (Outcome::Good, None),
             Some(Err(wrong)) => {
                 if let Wrong::Chain(_) = wrong {
-                    self.strangers.insert(instance);
+                    self.runtime.strangers.insert(instance);
                 }
                 let failure = wrong.into_failure();
                 (outcome::tell(&self.runtime, channel, &failure, now), Some(failure))
@@ -135,7 +127,7 @@ impl Prober {
             None => (Outcome::Failed, None),
         };
         if let (Outcome::Good, Some(latency)) = (outcome, latency) {
-            self.strangers.remove(instance);
+            self.runtime.strangers.remove(instance);
             self.runtime.benchmarks.probed(channel.key, latency);
             self.runtime.breakers.probe_succeeded(channel, now);
         }

@@ -32,7 +32,7 @@ impl World {
         let runtime = Runtime::new(Live::new(profiles("a")).unwrap(), &settings);
         let asker = Asker::new(HttpUpstream::new(policies::upstream_http(&settings)).unwrap());
         let policy = policies::probe(&settings).unwrap();
-        let mut prober = Prober::new(runtime, asker, policy, Strangers::default(), Entropy::seeded(7));
+        let mut prober = Prober::new(runtime, asker, policy, Entropy::seeded(7));
         let mut flights = Flights::new();
         prober.follow(&mut flights);
         let instance = *prober.targets.keys().next().unwrap();
@@ -92,10 +92,10 @@ async fn routing_17_case_63_the_wrong_chain_fails_three_probes_and_is_unhealthy(
     }
     let error = world.row().last_error.unwrap();
     assert_eq!(error, "server_error: wrong chain: expected id 1, the node has 5");
-    assert!(world.prober.strangers.contains(world.instance));
+    assert!(world.prober.runtime.strangers.contains(world.instance));
     world.answer(Ok(1));
     assert_eq!((world.row().failures, world.row().status), (0, Status::Healthy));
-    assert!(!world.prober.strangers.contains(world.instance));
+    assert!(!world.prober.runtime.strangers.contains(world.instance));
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,7 +148,7 @@ async fn an_instance_takes_its_row_with_it() {
     world.prober.runtime.live.publish(profiles("b")).unwrap();
     world.prober.follow(&mut world.flights);
     assert!(world.prober.runtime.health.is_empty());
-    assert!(!world.prober.strangers.contains(world.instance));
+    assert!(!world.prober.runtime.strangers.contains(world.instance));
     world.answer(Ok(5));
     assert!(world.prober.runtime.health.is_empty(), "a late answer does not bring it back");
 }

@@ -14,7 +14,7 @@
 //! | `chain_performance.connected_providers` | providers that are not down: a breaker admits calls, and probes and polls, where there are any, find them well |
 //! | `chain_performance.recent_activity`, `calls_last_minute` | recorded calls of the last 60 seconds |
 //! | `chain_performance.rpc_calls_per_second` | their mean over these 60 seconds |
-//! | `chain_performance.failovers_last_minute` | attempts of the last 60 seconds that made a failed one good |
+//! | `chain_performance.failovers_last_minute` | how often calls of the last 60 seconds left one of these providers for another channel |
 //! | `success_rate` of a provider or method | from 0 to 1 |
 //! | a method's row | both transports together |
 

@@ -160,7 +160,7 @@ fn act(does: Does) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send
 const QUICK: Does = Does::Answer(Duration::from_millis(10));
 
 #[tokio::test(start_paused = true)]
-async fn case_8_a_hanging_provider_leaves_time_for_the_next() {
+async fn routing_17_case_8_a_hanging_provider_leaves_time_for_the_next() {
     let bench = Bench::new(&[("a", Does::Hang), ("b", QUICK)]);
     let start = Instant::now();
     let (sent, outcome) = bench.call(Strategy::Priority).await;
@@ -177,7 +177,7 @@ async fn case_8_a_hanging_provider_leaves_time_for_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_9_the_only_provider_gets_all_the_time() {
+async fn routing_17_case_9_the_only_provider_gets_all_the_time() {
     let bench = Bench::new(&[("a", Does::Hang)]);
     let start = Instant::now();
     let (_, outcome) = bench.call(Strategy::Priority).await;
@@ -186,7 +186,7 @@ async fn case_9_the_only_provider_gets_all_the_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_10_a_client_that_leaves_blames_nobody() {
+async fn routing_17_case_10_a_client_that_leaves_blames_nobody() {
     let bench = Bench::new(&[("a", Does::Hang), ("b", QUICK)]);
     let call = tokio::spawn(bench.stack().oneshot(bench.a_call(Strategy::Priority)));
     sleep(Duration::from_millis(100)).await;
@@ -197,7 +197,7 @@ async fn case_10_a_client_that_leaves_blames_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_46_the_sixth_request_skips_an_open_provider() {
+async fn routing_17_case_46_the_sixth_request_skips_an_open_provider() {
     let bench = Bench::new(&[("a", Does::Fail(Category::ServerError)), ("b", QUICK)]);
     for _ in 0..5 {
         assert_eq!(bench.call(Strategy::Priority).await.0, ["a", "b"]);
@@ -215,7 +215,7 @@ async fn case_46_the_sixth_request_skips_an_open_provider() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_57_all_open_says_when_to_come_back() {
+async fn routing_17_case_57_all_open_says_when_to_come_back() {
     let bench = Bench::new(&[("a", Does::Fail(Category::Timeout)), ("b", Does::Fail(Category::Timeout))]);
     for _ in 0..2 {
         assert_eq!(bench.call(Strategy::Priority).await.0, ["a", "b"]);
@@ -232,7 +232,7 @@ async fn case_57_all_open_says_when_to_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_59_a_limited_provider_is_second_until_the_limit_ends() {
+async fn routing_17_case_59_a_limited_provider_is_second_until_the_limit_ends() {
     let limit = Duration::from_secs(5);
     let bench = Bench::new(&[("a", Does::Limit(limit)), ("b", QUICK)]);
     assert_eq!(bench.call(Strategy::Priority).await.0, ["a", "b"]);
@@ -244,7 +244,7 @@ async fn case_59_a_limited_provider_is_second_until_the_limit_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_61_all_limited_are_tried_in_order() {
+async fn routing_17_case_61_all_limited_are_tried_in_order() {
     let limit = Does::Limit(Duration::from_secs(5));
     let bench = Bench::new(&[("a", limit), ("b", limit)]);
     for _ in 0..2 {
@@ -274,7 +274,7 @@ async fn a_provider_limited_after_selection_is_tried_after_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_44_the_fastest_is_the_fallback_while_it_is_limited() {
+async fn routing_17_case_44_the_fastest_is_the_fallback_while_it_is_limited() {
     let bench = Bench::new(&[("a", QUICK), ("b", Does::Answer(Duration::from_millis(50)))]);
     // Each is used three times, so that both are known.
     for _ in 0..3 {
@@ -293,7 +293,7 @@ async fn case_44_the_fastest_is_the_fallback_while_it_is_limited() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_45_tiers_beat_the_strategy() {
+async fn routing_17_case_45_tiers_beat_the_strategy() {
     let fails = Does::Fail(Category::ServerError);
     let bench = Bench::new(&[("c", fails), ("b", fails), ("a", fails)]);
     let snapshot = bench.live.snapshot();

@@ -105,7 +105,7 @@ fn verdict(breakers: &Breakers, attempt: &Attempt) -> Verdict {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_47_two_timeouts_open_and_the_third_attempt_is_not_sent() {
+async fn routing_17_case_47_two_timeouts_open_and_the_third_attempt_is_not_sent() {
     let breakers = breakers();
     let (mut service, mut upstream) = spawn(breakers);
     let attempt = an_attempt();
@@ -131,7 +131,7 @@ async fn case_47_two_timeouts_open_and_the_third_attempt_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_47_three_refused_connections_open() {
+async fn routing_17_case_47_three_refused_connections_open() {
     let breakers = breakers();
     let (mut service, mut upstream) = spawn(breakers);
     let attempt = an_attempt();
@@ -168,7 +168,7 @@ async fn cases_49_and_50_limits_reverts_and_our_own_refusals_do_not_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_51_recovery_by_traffic() {
+async fn routing_17_case_51_recovery_by_traffic() {
     let breakers = breakers();
     let (mut service, mut upstream) = spawn(breakers);
     let attempt = an_attempt();
@@ -248,7 +248,7 @@ async fn a_forgotten_channel_starts_anew_and_others_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_53_half_open_refuses_the_fourth_at_a_time() {
+async fn routing_17_case_53_half_open_refuses_the_fourth_at_a_time() {
     let breakers = breakers();
     let (mut service, mut upstream) = spawn(breakers);
     let attempt = an_attempt();
@@ -266,7 +266,7 @@ async fn case_53_half_open_refuses_the_fourth_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_10_half_open_slot_returns_when_the_call_is_dropped() {
+async fn routing_17_case_10_half_open_slot_returns_when_the_call_is_dropped() {
     let breakers = breakers();
     let (mut service, mut upstream) = spawn(breakers);
     let attempt = an_attempt();
@@ -385,7 +385,7 @@ async fn failed_probes_open_the_breaker_of_an_idle_channel() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_58_a_breaker_closed_by_hand_lets_the_next_one_through() {
+async fn routing_17_case_58_a_breaker_closed_by_hand_lets_the_next_one_through() {
     let breakers = breakers();
     let attempt = an_attempt();
     breakers.open(attempt.channel(), Instant::now());
@@ -414,7 +414,7 @@ async fn the_filter_keeps_demotes_and_excludes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_54_transports_have_breakers_of_their_own() {
+async fn routing_17_case_54_transports_have_breakers_of_their_own() {
     let mut provider = ProviderSpec::http("a", "http://a.example");
     provider.ws_url = Some("ws://a.example".to_owned());
     let live = live(chain(&[]).provider(provider));
@@ -427,7 +427,7 @@ async fn case_54_transports_have_breakers_of_their_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_55_profiles_share_the_breaker_of_an_upstream() {
+async fn routing_17_case_55_profiles_share_the_breaker_of_an_upstream() {
     let profiles = ["default", "other"].map(|slug| ProfileSpec::new(slug).chain(chain(&["a"])));
     let live = Live::new(profiles.into()).unwrap();
     let breakers = breakers();

@@ -31,7 +31,7 @@ use lasso_layers::wire::{ErrorObject, code};
 use tokio::time::{Instant, advance, sleep};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
-/// What a provider does with every request.
+/// What a provider, or one channel of it, does with every request.
 #[derive(Clone, Copy)]
 enum Does {
     Answer(Duration),
@@ -80,8 +80,10 @@ impl Bench {
         }
     }
 
-    fn now_does(&self, provider: &'static str, does: Does) {
-        self.script.lock().unwrap().insert(provider, does);
+    /// What a provider does from now on; a name such as `a:ws` is that of one channel, which then differs from the
+    /// others of its provider.
+    fn now_does(&self, name: &'static str, does: Does) {
+        self.script.lock().unwrap().insert(name, does);
     }
 
     fn stack(&self) -> impl Service<Call, Response = Reply, Error = Failure, Future: Send> + Clone + use<> {
@@ -102,13 +104,15 @@ impl Bench {
             .layer(BenchmarkLayer::new(self.benchmarks))
             .layer(TimeoutLayer::new())
             .service(service_fn(move |attempt: Attempt| {
-                let id = &attempt.provider().id;
-                let does = script.lock().unwrap()[id.as_str()];
-                sent.lock().unwrap().push(match attempt.transport() {
-                    Transport::Http => id.to_string(),
+                let id = attempt.provider().id.as_str();
+                let channel = match attempt.transport() {
+                    Transport::Http => id.to_owned(),
                     Transport::Ws => format!("{id}:ws"),
-                });
-                act(does)
+                };
+                let script = script.lock().unwrap();
+                let does = script.get(channel.as_str()).unwrap_or_else(|| &script[id]);
+                sent.lock().unwrap().push(channel);
+                act(*does)
             }))
     }
 
@@ -133,8 +137,18 @@ impl Bench {
         provider.http.as_ref().unwrap().key
     }
 
+    fn socket(&self, provider: &str) -> ChannelKey {
+        let snapshot = self.live.snapshot();
+        let (_, provider) = snapshot.profiles()[0].chains()[0].provider(provider).unwrap();
+        provider.ws.as_ref().unwrap().key
+    }
+
     fn failures(&self, provider: &str) -> (BreakerState, u32) {
-        let status = self.breakers.status(self.channel(provider), Instant::now());
+        self.failures_of(self.channel(provider))
+    }
+
+    fn failures_of(&self, channel: ChannelKey) -> (BreakerState, u32) {
+        let status = self.breakers.status(channel, Instant::now());
         (status.state, status.failures)
     }
 }
@@ -306,15 +320,23 @@ async fn routing_17_case_45_tiers_beat_the_strategy() {
 
 #[tokio::test(start_paused = true)]
 async fn routing_17_case_54_with_the_http_breaker_open_the_socket_of_the_same_provider_serves() {
-    let bench = Bench::with_sockets(&[("a", QUICK)]);
-    let snapshot = bench.live.snapshot();
-    let (_, provider) = snapshot.profiles()[0].chains()[0].provider("a").unwrap();
-    bench.breakers.open(provider.http.as_ref().unwrap(), Instant::now());
-    let (sent, outcome) = bench.call(Strategy::Priority).await;
-    assert!(outcome.is_ok());
-    assert_eq!(sent, ["a:ws"]);
-    // Nothing was learned about HTTP.
+    let bench = Bench::with_sockets(&[("a", Does::Fail(Category::ServerError)), ("b", QUICK)]);
+    bench.now_does("a:ws", QUICK);
+    // Traffic opens it, and the second provider is never needed.
+    for failures in 1..=5 {
+        let (sent, outcome) = bench.call(Strategy::Priority).await;
+        assert!(outcome.is_ok());
+        assert_eq!(sent, ["a", "a:ws"]);
+        assert_eq!(bench.failures("a").1, failures);
+    }
+    for _ in 0..3 {
+        let (sent, outcome) = bench.call(Strategy::Priority).await;
+        assert!(outcome.is_ok());
+        assert_eq!(sent, ["a:ws"]);
+    }
+    // What the socket does says nothing about HTTP, nor the other way round.
     assert_eq!(bench.failures("a").0, BreakerState::Open);
+    assert_eq!(bench.failures_of(bench.socket("a")), (BreakerState::Closed, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -143,26 +143,40 @@ async fn routing_17_case_47_three_refused_connections_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cases_49_and_50_limits_reverts_and_our_own_refusals_do_not_count() {
+async fn routing_17_case_49_ten_rate_limits_do_not_count() {
+    ten_neither_count_nor_reset(|| Err(answered(Category::RateLimit))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn routing_17_case_50_ten_reverts_do_not_count() {
+    let reverted = || ErrorObject::new(3, "execution reverted");
+    ten_neither_count_nor_reset(|| Ok(Reply::error(reverted(), Category::ExecutionRevert))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_provider_may_refuse_and_our_own_refusals_do_not_count() {
+    ten_neither_count_nor_reset(|| Err(answered(Category::CapabilityViolation))).await;
+    ten_neither_count_nor_reset(|| {
+        Err(Failure::transport(TransportKind::Capacity, Dispatch::NotSent, Transport::Http))
+    })
+    .await;
+    // A refusal by this process says nothing about the provider, whatever it is called.
+    let refused = || ErrorObject::new(code::INTERNAL_ERROR, "no");
+    ten_neither_count_nor_reset(|| Err(Failure::rejected(Category::InternalError, refused()))).await;
+}
+
+/// Ten such outcomes leave a breaker that counted one failure as it was; a success would not.
+async fn ten_neither_count_nor_reset(outcome: impl Fn() -> Result<Reply, Failure>) {
     let breakers = breakers();
     let (mut service, mut upstream) = spawn(breakers);
     let attempt = an_attempt();
-    let _ =
-        exchange(&mut service, &mut upstream, attempt.clone(), Err(answered(Category::ServerError))).await;
+    let counted = Err(answered(Category::ServerError));
+    let _ = exchange(&mut service, &mut upstream, attempt.clone(), counted).await;
     for _ in 0..10 {
-        for outcome in [
-            Err(answered(Category::RateLimit)),
-            Ok(Reply::error(ErrorObject::new(3, "execution reverted"), Category::ExecutionRevert)),
-            Err(answered(Category::CapabilityViolation)),
-            Err(Failure::transport(TransportKind::Capacity, Dispatch::NotSent, Transport::Http)),
-            // A refusal by this process says nothing about the provider, whatever it is called.
-            Err(Failure::rejected(Category::InternalError, ErrorObject::new(code::INTERNAL_ERROR, "no"))),
-        ] {
-            let _ = exchange(&mut service, &mut upstream, attempt.clone(), outcome).await;
-        }
+        let _ = exchange(&mut service, &mut upstream, attempt.clone(), outcome()).await;
+        let status = breakers.status(attempt.key(), Instant::now());
+        assert_eq!((status.state, status.failures), (BreakerState::Closed, 1));
     }
-    let status = breakers.status(attempt.key(), Instant::now());
-    assert_eq!((status.state, status.failures), (BreakerState::Closed, 1));
     let _ = exchange(&mut service, &mut upstream, attempt.clone(), Ok(reply("1"))).await;
     assert_eq!(breakers.status(attempt.key(), Instant::now()).failures, 0);
 }

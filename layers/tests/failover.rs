@@ -297,14 +297,23 @@ async fn routing_17_case_5_null_is_a_result() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn routing_17_case_6_and_7_a_reply_that_is_none_moves_on() {
-    for defect in [ReplyDefect::InvalidEnvelope, ReplyDefect::IdMismatch] {
-        let upstreams = Upstreams::new(&[("a:http", Does::Babbles(defect)), ("b:http", Does::Answers("1"))]);
-        assert_eq!(result(upstreams.serve(listed(&abc())).await), "1");
-    }
-    let defect = Does::Babbles(ReplyDefect::InvalidJson);
-    let upstreams = Upstreams::new(&[("a:http", defect)]);
-    assert_eq!(error(upstreams.serve(listed(&chain(&["a"]))).await).0, -32000);
+async fn routing_17_case_6_a_reply_that_is_none_moves_on() {
+    babbling_moves_on(ReplyDefect::InvalidEnvelope).await;
+    babbling_moves_on(ReplyDefect::InvalidJson).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn routing_17_case_7_a_reply_to_another_request_moves_on() {
+    babbling_moves_on(ReplyDefect::IdMismatch).await;
+}
+
+/// Such a reply is no answer: another provider is asked, and where there is none the client is told why.
+async fn babbling_moves_on(defect: ReplyDefect) {
+    let upstreams = Upstreams::new(&[("a:http", Does::Babbles(defect)), ("b:http", Does::Answers("1"))]);
+    assert_eq!(result(upstreams.serve(listed(&abc())).await), "1");
+    assert_eq!(upstreams.attempted(), ["a:http", "b:http"]);
+    let told = error(upstreams.serve(listed(&chain(&["a"]))).await);
+    assert_eq!(told, (-32000, "Invalid upstream response".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -375,6 +384,7 @@ async fn routing_17_case_8_a_hanging_provider_leaves_time_for_a_better_one() {
     let start = Instant::now();
     assert_eq!(result(upstreams.serve(listed(&abc())).await), "1");
     assert_eq!(start.elapsed().as_millis(), 610);
+    assert_eq!(upstreams.attempted(), ["a:http", "b:http"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -636,7 +646,9 @@ async fn routing_17_case_53_a_refusal_by_the_breaker_goes_elsewhere_and_costs_no
         let call = listed(&abc());
         let journal = call.journal().clone();
         assert_eq!(result(upstreams.serve(call).await), "1");
-        assert_eq!(journal.candidates().unwrap().dispatched(), 1);
+        let candidates = journal.candidates().unwrap();
+        assert_eq!(candidates.dispatched(), 1);
+        assert_eq!(candidates.all()[0].progress(), Progress::Skipped(category));
     }
 }
 

@@ -31,7 +31,7 @@ use lasso_layers::wire::{ErrorObject, code};
 use tokio::time::{Instant, advance, sleep};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
-/// What a provider does with every request.
+/// What a provider, or one channel of it, does with every request.
 #[derive(Clone, Copy)]
 enum Does {
     Answer(Duration),
@@ -80,8 +80,10 @@ impl Bench {
         }
     }
 
-    fn now_does(&self, provider: &'static str, does: Does) {
-        self.script.lock().unwrap().insert(provider, does);
+    /// What a provider does from now on; a name such as `a:ws` is that of one channel, which then differs from the
+    /// others of its provider.
+    fn now_does(&self, name: &'static str, does: Does) {
+        self.script.lock().unwrap().insert(name, does);
     }
 
     fn stack(&self) -> impl Service<Call, Response = Reply, Error = Failure, Future: Send> + Clone + use<> {
@@ -102,13 +104,15 @@ impl Bench {
             .layer(BenchmarkLayer::new(self.benchmarks))
             .layer(TimeoutLayer::new())
             .service(service_fn(move |attempt: Attempt| {
-                let id = &attempt.provider().id;
-                let does = script.lock().unwrap()[id.as_str()];
-                sent.lock().unwrap().push(match attempt.transport() {
-                    Transport::Http => id.to_string(),
+                let id = attempt.provider().id.as_str();
+                let channel = match attempt.transport() {
+                    Transport::Http => id.to_owned(),
                     Transport::Ws => format!("{id}:ws"),
-                });
-                act(does)
+                };
+                let script = script.lock().unwrap();
+                let does = script.get(channel.as_str()).unwrap_or_else(|| &script[id]);
+                sent.lock().unwrap().push(channel);
+                act(*does)
             }))
     }
 
@@ -133,8 +137,18 @@ impl Bench {
         provider.http.as_ref().unwrap().key
     }
 
+    fn socket(&self, provider: &str) -> ChannelKey {
+        let snapshot = self.live.snapshot();
+        let (_, provider) = snapshot.profiles()[0].chains()[0].provider(provider).unwrap();
+        provider.ws.as_ref().unwrap().key
+    }
+
     fn failures(&self, provider: &str) -> (BreakerState, u32) {
-        let status = self.breakers.status(self.channel(provider), Instant::now());
+        self.failures_of(self.channel(provider))
+    }
+
+    fn failures_of(&self, channel: ChannelKey) -> (BreakerState, u32) {
+        let status = self.breakers.status(channel, Instant::now());
         (status.state, status.failures)
     }
 }
@@ -160,7 +174,7 @@ fn act(does: Does) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send
 const QUICK: Does = Does::Answer(Duration::from_millis(10));
 
 #[tokio::test(start_paused = true)]
-async fn case_8_a_hanging_provider_leaves_time_for_the_next() {
+async fn routing_17_case_8_a_hanging_provider_leaves_time_for_the_next() {
     let bench = Bench::new(&[("a", Does::Hang), ("b", QUICK)]);
     let start = Instant::now();
     let (sent, outcome) = bench.call(Strategy::Priority).await;
@@ -177,7 +191,7 @@ async fn case_8_a_hanging_provider_leaves_time_for_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_9_the_only_provider_gets_all_the_time() {
+async fn routing_17_case_9_the_only_provider_gets_all_the_time() {
     let bench = Bench::new(&[("a", Does::Hang)]);
     let start = Instant::now();
     let (_, outcome) = bench.call(Strategy::Priority).await;
@@ -186,7 +200,7 @@ async fn case_9_the_only_provider_gets_all_the_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_10_a_client_that_leaves_blames_nobody() {
+async fn routing_17_case_10_a_client_that_leaves_blames_nobody() {
     let bench = Bench::new(&[("a", Does::Hang), ("b", QUICK)]);
     let call = tokio::spawn(bench.stack().oneshot(bench.a_call(Strategy::Priority)));
     sleep(Duration::from_millis(100)).await;
@@ -197,7 +211,7 @@ async fn case_10_a_client_that_leaves_blames_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_46_the_sixth_request_skips_an_open_provider() {
+async fn routing_17_case_46_the_sixth_request_skips_an_open_provider() {
     let bench = Bench::new(&[("a", Does::Fail(Category::ServerError)), ("b", QUICK)]);
     for _ in 0..5 {
         assert_eq!(bench.call(Strategy::Priority).await.0, ["a", "b"]);
@@ -215,7 +229,7 @@ async fn case_46_the_sixth_request_skips_an_open_provider() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_57_all_open_says_when_to_come_back() {
+async fn routing_17_case_57_all_open_says_when_to_come_back() {
     let bench = Bench::new(&[("a", Does::Fail(Category::Timeout)), ("b", Does::Fail(Category::Timeout))]);
     for _ in 0..2 {
         assert_eq!(bench.call(Strategy::Priority).await.0, ["a", "b"]);
@@ -232,7 +246,7 @@ async fn case_57_all_open_says_when_to_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_59_a_limited_provider_is_second_until_the_limit_ends() {
+async fn routing_17_case_59_a_limited_provider_is_second_until_the_limit_ends() {
     let limit = Duration::from_secs(5);
     let bench = Bench::new(&[("a", Does::Limit(limit)), ("b", QUICK)]);
     assert_eq!(bench.call(Strategy::Priority).await.0, ["a", "b"]);
@@ -244,7 +258,7 @@ async fn case_59_a_limited_provider_is_second_until_the_limit_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_61_all_limited_are_tried_in_order() {
+async fn routing_17_case_61_all_limited_are_tried_in_order() {
     let limit = Does::Limit(Duration::from_secs(5));
     let bench = Bench::new(&[("a", limit), ("b", limit)]);
     for _ in 0..2 {
@@ -274,7 +288,7 @@ async fn a_provider_limited_after_selection_is_tried_after_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_44_the_fastest_is_the_fallback_while_it_is_limited() {
+async fn routing_17_case_44_the_fastest_is_the_fallback_while_it_is_limited() {
     let bench = Bench::new(&[("a", QUICK), ("b", Does::Answer(Duration::from_millis(50)))]);
     // Each is used three times, so that both are known.
     for _ in 0..3 {
@@ -293,7 +307,7 @@ async fn case_44_the_fastest_is_the_fallback_while_it_is_limited() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_45_tiers_beat_the_strategy() {
+async fn routing_17_case_45_tiers_beat_the_strategy() {
     let fails = Does::Fail(Category::ServerError);
     let bench = Bench::new(&[("c", fails), ("b", fails), ("a", fails)]);
     let snapshot = bench.live.snapshot();
@@ -306,15 +320,23 @@ async fn case_45_tiers_beat_the_strategy() {
 
 #[tokio::test(start_paused = true)]
 async fn routing_17_case_54_with_the_http_breaker_open_the_socket_of_the_same_provider_serves() {
-    let bench = Bench::with_sockets(&[("a", QUICK)]);
-    let snapshot = bench.live.snapshot();
-    let (_, provider) = snapshot.profiles()[0].chains()[0].provider("a").unwrap();
-    bench.breakers.open(provider.http.as_ref().unwrap(), Instant::now());
-    let (sent, outcome) = bench.call(Strategy::Priority).await;
-    assert!(outcome.is_ok());
-    assert_eq!(sent, ["a:ws"]);
-    // Nothing was learned about HTTP.
+    let bench = Bench::with_sockets(&[("a", Does::Fail(Category::ServerError)), ("b", QUICK)]);
+    bench.now_does("a:ws", QUICK);
+    // Traffic opens it, and the second provider is never needed.
+    for failures in 1..=5 {
+        let (sent, outcome) = bench.call(Strategy::Priority).await;
+        assert!(outcome.is_ok());
+        assert_eq!(sent, ["a", "a:ws"]);
+        assert_eq!(bench.failures("a").1, failures);
+    }
+    for _ in 0..3 {
+        let (sent, outcome) = bench.call(Strategy::Priority).await;
+        assert!(outcome.is_ok());
+        assert_eq!(sent, ["a:ws"]);
+    }
+    // What the socket does says nothing about HTTP, nor the other way round.
     assert_eq!(bench.failures("a").0, BreakerState::Open);
+    assert_eq!(bench.failures_of(bench.socket("a")), (BreakerState::Closed, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -457,15 +457,32 @@ fn routing_17_case_37_the_lowest_mean_is_first_every_time() {
     for _ in 0..100 {
         assert_eq!(field.fastest("eth_call"), "bca");
     }
+    // All are known, so by default there is nothing to examine either.
+    let firsts = field.firsts(FastestPolicy::default(), "eth_call", ["a", "b", "c"]);
+    assert_eq!(firsts, [0.0, 100.0, 0.0]);
 }
 
 #[test]
-fn routing_17_case_38_and_69_an_unreliable_provider_is_last_however_fast() {
+fn routing_17_case_38_an_unreliable_provider_is_last_however_fast() {
     let mut field = Field::new();
     field.know("a", "eth_call", 10, 0, 100);
     field.know("b", "eth_call", 5, 5, 20);
-    field.know("c", "eth_call", 0, 10, 0);
-    assert_eq!(field.fastest("eth_call"), "abc");
+    field.know("c", "eth_call", 10, 0, 200);
+    assert_eq!(field.fastest("eth_call"), "acb");
+}
+
+#[test]
+fn routing_17_case_69_without_a_success_a_provider_is_never_the_fastest() {
+    let mut field = Field::new();
+    field.know("b", "eth_call", 3, 0, 9_000);
+    // Few failures say nothing, many something bad, and none of them that it is fast.
+    for failures in [1, 1, 1, 97] {
+        field.know("a", "eth_call", 0, failures, 0);
+        field.know("c", "eth_call", 0, failures, 0);
+        for _ in 0..100 {
+            assert!(field.fastest("eth_call").starts_with('b'));
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -479,6 +496,15 @@ async fn routing_17_case_39_stale_evidence_counts_as_the_baseline() {
     // One second more: the baseline is the slower of the two that are known, which goes first at a tie.
     advance(Duration::from_secs(1)).await;
     assert_eq!(field.fastest("eth_call"), "acb");
+
+    // The baseline is not the end: of four that are known three are at least as fast as it, and one is not.
+    let mut field = Field::of(&["a", "b", "c", "d", "e"]);
+    field.know("b", "eth_call", 10, 0, 10);
+    advance(Duration::from_secs(601)).await;
+    for (provider, millis) in [("a", 20), ("c", 40), ("d", 60), ("e", 80)] {
+        field.know(provider, "eth_call", 10, 0, millis);
+    }
+    assert_eq!(field.fastest("eth_call"), "acdbe");
 }
 
 #[test]

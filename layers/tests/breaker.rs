@@ -105,7 +105,7 @@ fn verdict(breakers: &Breakers, attempt: &Attempt) -> Verdict {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_47_two_timeouts_open_and_the_third_attempt_is_not_sent() {
+async fn routing_17_case_47_two_timeouts_open_and_the_third_attempt_is_not_sent() {
     let breakers = breakers();
     let (mut service, mut upstream) = spawn(breakers);
     let attempt = an_attempt();
@@ -131,7 +131,7 @@ async fn case_47_two_timeouts_open_and_the_third_attempt_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_47_three_refused_connections_open() {
+async fn routing_17_case_47_three_refused_connections_open() {
     let breakers = breakers();
     let (mut service, mut upstream) = spawn(breakers);
     let attempt = an_attempt();
@@ -143,32 +143,46 @@ async fn case_47_three_refused_connections_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cases_49_and_50_limits_reverts_and_our_own_refusals_do_not_count() {
+async fn routing_17_case_49_ten_rate_limits_do_not_count() {
+    ten_neither_count_nor_reset(|| Err(answered(Category::RateLimit))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn routing_17_case_50_ten_reverts_do_not_count() {
+    let reverted = || ErrorObject::new(3, "execution reverted");
+    ten_neither_count_nor_reset(|| Ok(Reply::error(reverted(), Category::ExecutionRevert))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_provider_may_refuse_and_our_own_refusals_do_not_count() {
+    ten_neither_count_nor_reset(|| Err(answered(Category::CapabilityViolation))).await;
+    ten_neither_count_nor_reset(|| {
+        Err(Failure::transport(TransportKind::Capacity, Dispatch::NotSent, Transport::Http))
+    })
+    .await;
+    // A refusal by this process says nothing about the provider, whatever it is called.
+    let refused = || ErrorObject::new(code::INTERNAL_ERROR, "no");
+    ten_neither_count_nor_reset(|| Err(Failure::rejected(Category::InternalError, refused()))).await;
+}
+
+/// Ten such outcomes leave a breaker that counted one failure as it was; a success would not.
+async fn ten_neither_count_nor_reset(outcome: impl Fn() -> Result<Reply, Failure>) {
     let breakers = breakers();
     let (mut service, mut upstream) = spawn(breakers);
     let attempt = an_attempt();
-    let _ =
-        exchange(&mut service, &mut upstream, attempt.clone(), Err(answered(Category::ServerError))).await;
+    let counted = Err(answered(Category::ServerError));
+    let _ = exchange(&mut service, &mut upstream, attempt.clone(), counted).await;
     for _ in 0..10 {
-        for outcome in [
-            Err(answered(Category::RateLimit)),
-            Ok(Reply::error(ErrorObject::new(3, "execution reverted"), Category::ExecutionRevert)),
-            Err(answered(Category::CapabilityViolation)),
-            Err(Failure::transport(TransportKind::Capacity, Dispatch::NotSent, Transport::Http)),
-            // A refusal by this process says nothing about the provider, whatever it is called.
-            Err(Failure::rejected(Category::InternalError, ErrorObject::new(code::INTERNAL_ERROR, "no"))),
-        ] {
-            let _ = exchange(&mut service, &mut upstream, attempt.clone(), outcome).await;
-        }
+        let _ = exchange(&mut service, &mut upstream, attempt.clone(), outcome()).await;
+        let status = breakers.status(attempt.key(), Instant::now());
+        assert_eq!((status.state, status.failures), (BreakerState::Closed, 1));
     }
-    let status = breakers.status(attempt.key(), Instant::now());
-    assert_eq!((status.state, status.failures), (BreakerState::Closed, 1));
     let _ = exchange(&mut service, &mut upstream, attempt.clone(), Ok(reply("1"))).await;
     assert_eq!(breakers.status(attempt.key(), Instant::now()).failures, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_51_recovery_by_traffic() {
+async fn routing_17_case_51_recovery_by_traffic() {
     let breakers = breakers();
     let (mut service, mut upstream) = spawn(breakers);
     let attempt = an_attempt();
@@ -248,7 +262,7 @@ async fn a_forgotten_channel_starts_anew_and_others_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_53_half_open_refuses_the_fourth_at_a_time() {
+async fn routing_17_case_53_half_open_refuses_the_fourth_at_a_time() {
     let breakers = breakers();
     let (mut service, mut upstream) = spawn(breakers);
     let attempt = an_attempt();
@@ -266,7 +280,7 @@ async fn case_53_half_open_refuses_the_fourth_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_10_half_open_slot_returns_when_the_call_is_dropped() {
+async fn routing_17_case_10_half_open_slot_returns_when_the_call_is_dropped() {
     let breakers = breakers();
     let (mut service, mut upstream) = spawn(breakers);
     let attempt = an_attempt();
@@ -385,7 +399,7 @@ async fn failed_probes_open_the_breaker_of_an_idle_channel() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_58_a_breaker_closed_by_hand_lets_the_next_one_through() {
+async fn routing_17_case_58_a_breaker_closed_by_hand_lets_the_next_one_through() {
     let breakers = breakers();
     let attempt = an_attempt();
     breakers.open(attempt.channel(), Instant::now());
@@ -414,7 +428,7 @@ async fn the_filter_keeps_demotes_and_excludes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_54_transports_have_breakers_of_their_own() {
+async fn routing_17_case_54_transports_have_breakers_of_their_own() {
     let mut provider = ProviderSpec::http("a", "http://a.example");
     provider.ws_url = Some("ws://a.example".to_owned());
     let live = live(chain(&[]).provider(provider));
@@ -427,7 +441,7 @@ async fn case_54_transports_have_breakers_of_their_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_55_profiles_share_the_breaker_of_an_upstream() {
+async fn routing_17_case_55_profiles_share_the_breaker_of_an_upstream() {
     let profiles = ["default", "other"].map(|slug| ProfileSpec::new(slug).chain(chain(&["a"])));
     let live = Live::new(profiles.into()).unwrap();
     let breakers = breakers();

@@ -199,7 +199,7 @@ async fn every_channel_is_listed_http_before_ws() {
 }
 
 #[tokio::test]
-async fn routing_case_32_a_dead_socket_leaves_nothing_of_a_call_that_wants_one() {
+async fn routing_17_case_32_a_dead_socket_leaves_nothing_of_a_call_that_wants_one() {
     let live = live(vec![both("a")]);
     let layer = CandidateLayer::new().filter(Stage::Liveness, HttpOnly);
     let wanted = |plan: &mut Plan| plan.transport = Some(Transport::Ws);
@@ -218,7 +218,7 @@ async fn a_stack_over_http_leaves_sockets_alone() {
 // === archival ===
 
 #[tokio::test]
-async fn routing_case_27_nobody_has_old_state() {
+async fn routing_17_case_27_nobody_has_old_state() {
     let young = |id| ProviderSpec { archival: false, ..provider(id) };
     let live = live(vec![young("a"), young("b")]);
     let found = shortlist(CandidateLayer::new(), &live, old_state()).await;
@@ -228,7 +228,7 @@ async fn routing_case_27_nobody_has_old_state() {
 }
 
 #[tokio::test]
-async fn routing_case_28_age_is_measured_against_the_head_of_the_chain() {
+async fn routing_17_case_28_age_is_measured_against_the_head_of_the_chain() {
     let live = live(vec![ProviderSpec { archival: false, ..provider("a") }]);
     for (block, expected) in [("0x368", None), ("0x367", Some("not_archival"))] {
         let call = testing::call("eth_getBalance", &format!(r#"["0xab","{block}"]"#));
@@ -266,7 +266,7 @@ async fn a_provider_that_declares_not_to_serve_a_method_is_left_out() {
 }
 
 #[tokio::test]
-async fn routing_case_33_declarations_are_not_believed_when_nobody_is_left() {
+async fn routing_17_case_33_declarations_are_not_believed_when_nobody_is_left() {
     let silent = |id| ProviderSpec { capabilities: without(&["eth_blockNumber"]), ..provider(id) };
     let silent_pair = live(vec![silent("a"), silent("b")]);
     let found = shortlist(CandidateLayer::new(), &silent_pair, call()).await;
@@ -430,7 +430,7 @@ async fn an_allow_list_means_the_chains_whose_providers_it_names() {
 // === limits ===
 
 #[tokio::test]
-async fn routing_case_23_a_declared_limit_is_kept_apart_from_exclusions() {
+async fn routing_17_case_23_a_declared_limit_is_kept_apart_from_exclusions() {
     let capabilities = Capabilities { max_block_range: Some(1000), ..Capabilities::default() };
     let live = live(vec![ProviderSpec { capabilities, ..provider("a") }, provider("b")]);
     for (to, expected) in [("0x3e9", None), ("0x3ea", Some("param_limit"))] {

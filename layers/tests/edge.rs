@@ -87,7 +87,7 @@ fn expect_error(answered: &Answered, status: u16, code: i64, id: Value) {
 }
 
 #[tokio::test]
-async fn case_9_the_chain_id_is_answered_here_unless_a_provider_is_named() {
+async fn api_case_9_the_chain_id_is_answered_here_unless_a_provider_is_named() {
     let edge = Edge::new();
     assert_eq!(edge.post("/rpc/arbitrum", call("eth_chainId")).await.json["result"], "0xa4b1");
     assert!(edge.sent().is_empty());
@@ -103,7 +103,7 @@ async fn case_9_the_chain_id_is_answered_here_unless_a_provider_is_named() {
 }
 
 #[tokio::test]
-async fn case_10_no_parameters_may_be_written_as_null() {
+async fn api_case_10_no_parameters_may_be_written_as_null() {
     let edge = Edge::new();
     let with = |params: &str| format!(r#"{{"id":1,"method":"eth_chainId","params":{params}}}"#);
     assert_eq!(edge.post("/rpc/ethereum", with("null")).await.json["result"], "0x1");
@@ -113,7 +113,7 @@ async fn case_10_no_parameters_may_be_written_as_null() {
 }
 
 #[tokio::test]
-async fn cases_11_and_12_a_chain_has_several_paths() {
+async fn api_cases_11_and_12_a_chain_has_several_paths() {
     let edge = Edge::new();
     for path in ["/rpc/1", "/rpc/ethereum", "/rpc/profile/default/ethereum", "/rpc/profile/public/ethereum"] {
         assert_eq!(edge.post(path, call("eth_call")).await.json["result"], "upstream", "{path}");
@@ -123,7 +123,7 @@ async fn cases_11_and_12_a_chain_has_several_paths() {
 }
 
 #[tokio::test]
-async fn case_13_unknown_and_blank_profiles() {
+async fn api_case_13_unknown_and_blank_profiles() {
     let edge = Edge::new();
     for body in [call("eth_call"), format!("[{}]", call("eth_call"))] {
         let answered = edge.post("/rpc/profile/%20/ethereum", body.clone()).await;
@@ -137,7 +137,7 @@ async fn case_13_unknown_and_blank_profiles() {
 }
 
 #[tokio::test]
-async fn cases_14_and_15_methods_that_are_not_served_over_http() {
+async fn api_cases_14_and_15_methods_that_are_not_served_over_http() {
     let edge = Edge::new();
     let answered = edge.post("/rpc/profile/default/fastest/ethereum?x=1", call("eth_subscribe")).await;
     expect_error(&answered, 200, -32601, json!(1));
@@ -155,7 +155,7 @@ async fn cases_14_and_15_methods_that_are_not_served_over_http() {
 }
 
 #[tokio::test]
-async fn case_21_metadata_names_its_version() {
+async fn api_case_21_metadata_names_its_version() {
     let answered = Edge::new().post("/rpc/ethereum?include_meta=headers", call("eth_call")).await;
     let meta = URL_SAFE_NO_PAD.decode(&answered.headers["x-lasso-meta"]).unwrap();
     let meta: Value = serde_json::from_slice(&meta).unwrap();
@@ -165,7 +165,7 @@ async fn case_21_metadata_names_its_version() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_44_a_batch_costs_one_token_and_profiles_share_none() {
+async fn api_case_44_a_batch_costs_one_token_and_profiles_share_none() {
     let edge = Edge::new();
     let batch = format!("[{},{},{}]", call("eth_call"), call("eth_call"), call("eth_call"));
     let limited = "/rpc/profile/limited/ethereum";

@@ -226,7 +226,7 @@ const SERVER: Does = Does::Fails(-32002, Category::ServerError);
 // === going on, or not ===
 
 #[tokio::test(start_paused = true)]
-async fn case_1_a_server_error_moves_on() {
+async fn routing_17_case_1_a_server_error_moves_on() {
     let upstreams = Upstreams::new(&[("a:http", SERVER), ("b:http", Does::Answers("\"b\""))]);
     assert_eq!(result(upstreams.serve(listed(&abc())).await), "\"b\"");
     assert_eq!(upstreams.attempted(), ["a:http", "b:http"]);
@@ -258,7 +258,7 @@ async fn failovers_are_counted_for_a_minute_by_the_provider_that_was_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_2_an_error_about_the_request_is_the_answer() {
+async fn routing_17_case_2_an_error_about_the_request_is_the_answer() {
     for does in
         [Does::AnswersError(-32602, Category::InvalidParams), Does::Fails(-32602, Category::InvalidParams)]
     {
@@ -269,7 +269,7 @@ async fn case_2_an_error_about_the_request_is_the_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_3_a_revert_is_returned_unchanged() {
+async fn routing_17_case_3_a_revert_is_returned_unchanged() {
     let upstreams = Upstreams::new(&[("a:http", Does::AnswersError(3, Category::ExecutionRevert))]);
     let Ok(Reply::Error(answer)) = upstreams.serve(listed(&abc())).await else { panic!("no error") };
     assert_eq!((answer.error.code, &*answer.error.message), (3, "from a"));
@@ -278,7 +278,7 @@ async fn case_3_a_revert_is_returned_unchanged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_4_when_all_fail_the_last_error_stands() {
+async fn routing_17_case_4_when_all_fail_the_last_error_stands() {
     let upstreams = Upstreams::new(&[
         ("a:http", Does::Fails(-1, Category::ServerError)),
         ("b:http", Does::Fails(-2, Category::RateLimit)),
@@ -291,24 +291,33 @@ async fn case_4_when_all_fail_the_last_error_stands() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_5_null_is_a_result() {
+async fn routing_17_case_5_null_is_a_result() {
     let upstreams = Upstreams::new(&[("a:http", Does::Answers("null"))]);
     assert_eq!(result(upstreams.serve(listed(&abc())).await), "null");
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_6_and_7_a_reply_that_is_none_moves_on() {
-    for defect in [ReplyDefect::InvalidEnvelope, ReplyDefect::IdMismatch] {
-        let upstreams = Upstreams::new(&[("a:http", Does::Babbles(defect)), ("b:http", Does::Answers("1"))]);
-        assert_eq!(result(upstreams.serve(listed(&abc())).await), "1");
-    }
-    let defect = Does::Babbles(ReplyDefect::InvalidJson);
-    let upstreams = Upstreams::new(&[("a:http", defect)]);
-    assert_eq!(error(upstreams.serve(listed(&chain(&["a"]))).await).0, -32000);
+async fn routing_17_case_6_a_reply_that_is_none_moves_on() {
+    babbling_moves_on(ReplyDefect::InvalidEnvelope).await;
+    babbling_moves_on(ReplyDefect::InvalidJson).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_11_the_third_capability_refusal_stands() {
+async fn routing_17_case_7_a_reply_to_another_request_moves_on() {
+    babbling_moves_on(ReplyDefect::IdMismatch).await;
+}
+
+/// Such a reply is no answer: another provider is asked, and where there is none the client is told why.
+async fn babbling_moves_on(defect: ReplyDefect) {
+    let upstreams = Upstreams::new(&[("a:http", Does::Babbles(defect)), ("b:http", Does::Answers("1"))]);
+    assert_eq!(result(upstreams.serve(listed(&abc())).await), "1");
+    assert_eq!(upstreams.attempted(), ["a:http", "b:http"]);
+    let told = error(upstreams.serve(listed(&chain(&["a"]))).await);
+    assert_eq!(told, (-32000, "Invalid upstream response".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn routing_17_case_11_the_third_capability_refusal_stands() {
     let refuses = Does::Fails(-32000, Category::CapabilityViolation);
     let upstreams = Upstreams::new(&[
         ("a:http", refuses.clone()),
@@ -321,7 +330,7 @@ async fn case_11_the_third_capability_refusal_stands() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_13_the_second_client_error_stands() {
+async fn routing_17_case_13_the_second_client_error_stands() {
     for category in [Category::ClientError, Category::UnclassifiedServerError] {
         let blames = Does::Fails(-32003, category);
         let upstreams =
@@ -343,7 +352,7 @@ async fn repeats_are_counted_by_category() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_14_a_missing_method_rules_the_providers_other_channel_out() {
+async fn routing_17_case_14_a_missing_method_rules_the_providers_other_channel_out() {
     for category in [Category::MethodNotFound, Category::CapabilityViolation, Category::RequiresArchival] {
         let upstreams =
             Upstreams::new(&[("a:http", Does::Fails(-32601, category)), ("b:http", Does::Answers("1"))]);
@@ -370,11 +379,12 @@ async fn a_silent_instance_is_asked_again_over_its_other_transport_only_after_ot
 // === time ===
 
 #[tokio::test(start_paused = true)]
-async fn case_8_a_hanging_provider_leaves_time_for_a_better_one() {
+async fn routing_17_case_8_a_hanging_provider_leaves_time_for_a_better_one() {
     let upstreams = Upstreams::new(&[("a:http", Does::Hangs), ("b:http", Does::AnswersAfter(ms(10), "1"))]);
     let start = Instant::now();
     assert_eq!(result(upstreams.serve(listed(&abc())).await), "1");
     assert_eq!(start.elapsed().as_millis(), 610);
+    assert_eq!(upstreams.attempted(), ["a:http", "b:http"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -401,7 +411,7 @@ async fn a_share_that_is_no_share_leaves_the_first_provider_all_the_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_9_a_sole_provider_gets_all_the_time() {
+async fn routing_17_case_9_a_sole_provider_gets_all_the_time() {
     let upstreams = Upstreams::new(&[("a:http", Does::Hangs)]);
     let start = Instant::now();
     assert_eq!(error(upstreams.serve(listed(&chain(&["a"]))).await), (-32007, "Request timeout".to_owned()));
@@ -510,7 +520,7 @@ async fn time_that_is_over_before_the_start_sends_nothing() {
 // === what must not be sent twice ===
 
 #[tokio::test(start_paused = true)]
-async fn case_25_a_filter_call_whose_outcome_is_unknown_ends() {
+async fn routing_17_case_25_a_filter_call_whose_outcome_is_unknown_ends() {
     for does in [Does::Hangs, Does::Breaks(Dispatch::Unknown)] {
         let upstreams = Upstreams::new(&[("a:http", does)]);
         let reply = upstreams.serve(listed_for(&abc(), "eth_getFilterChanges", SECOND)).await;
@@ -532,7 +542,7 @@ async fn api_case_41_an_unknown_method_reaches_one_provider_when_its_outcome_is_
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_26_a_signed_transaction_goes_on_until_somebody_answers() {
+async fn routing_17_case_26_a_signed_transaction_goes_on_until_somebody_answers() {
     for does in [
         Does::Breaks(Dispatch::NotSent),
         Does::Breaks(Dispatch::Unknown),
@@ -629,14 +639,16 @@ async fn the_journal_says_what_became_of_every_channel() {
 // === refusals of our own ===
 
 #[tokio::test(start_paused = true)]
-async fn case_53_a_refusal_by_the_breaker_goes_elsewhere_and_costs_nothing() {
+async fn routing_17_case_53_a_refusal_by_the_breaker_goes_elsewhere_and_costs_nothing() {
     for category in [Category::HalfOpenBusy, Category::CircuitOpen, Category::LocalCapacityRejection] {
         let upstreams =
             Upstreams::new(&[("a:http", Does::Refused(category)), ("b:http", Does::Answers("1"))]);
         let call = listed(&abc());
         let journal = call.journal().clone();
         assert_eq!(result(upstreams.serve(call).await), "1");
-        assert_eq!(journal.candidates().unwrap().dispatched(), 1);
+        let candidates = journal.candidates().unwrap();
+        assert_eq!(candidates.dispatched(), 1);
+        assert_eq!(candidates.all()[0].progress(), Progress::Skipped(category));
     }
 }
 
@@ -688,7 +700,7 @@ fn pinned_to_a(failover: bool) -> Call {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_17_a_provider_chosen_by_the_client_is_asked_alone() {
+async fn routing_17_case_17_a_provider_chosen_by_the_client_is_asked_alone() {
     let upstreams = Upstreams::new(&[("a:http", SERVER)]);
     let reply = upstreams.select_and_serve(CandidateLayer::new(), pinned_to_a(false)).await;
     assert_eq!(error(reply), (-32002, "from a".to_owned()));
@@ -697,7 +709,7 @@ async fn case_17_a_provider_chosen_by_the_client_is_asked_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_18_a_chosen_provider_whose_breaker_is_open_is_no_channel() {
+async fn routing_17_case_18_a_chosen_provider_whose_breaker_is_open_is_no_channel() {
     let upstreams = Upstreams::new(&[("a:http", Does::Refused(Category::CircuitOpen))]);
     let reply = upstreams.select_and_serve(CandidateLayer::new(), pinned_to_a(false)).await;
     assert_eq!(error(reply), (-32000, "No channels available".to_owned()));
@@ -735,7 +747,7 @@ async fn routing_17_case_32_a_call_for_a_socket_that_is_down_finds_no_channel() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_22_the_provider_of_a_batch_is_asked_first_and_not_alone() {
+async fn routing_17_case_22_the_provider_of_a_batch_is_asked_first_and_not_alone() {
     let upstreams = Upstreams::new(&[("a:http", SERVER), ("b:http", Does::Answers("1"))]);
     let reply = upstreams.select_and_serve(CandidateLayer::new(), pinned_to_a(true)).await;
     assert_eq!(result(reply), "1");
@@ -753,7 +765,7 @@ fn short_range(id: &str) -> ProviderSpec {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_23_a_call_over_a_declared_limit_goes_to_a_provider_without_one() {
+async fn routing_17_case_23_a_call_over_a_declared_limit_goes_to_a_provider_without_one() {
     let upstreams = Upstreams::new(&[("b:http", Does::Answers("[]"))]);
     let chain = ChainSpec::new("ethereum", 1)
         .provider(short_range("a"))
@@ -763,7 +775,7 @@ async fn case_23_a_call_over_a_declared_limit_goes_to_a_provider_without_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_23_a_declared_limit_holds_once_something_was_sent() {
+async fn routing_17_case_23_a_declared_limit_holds_once_something_was_sent() {
     let upstreams = Upstreams::new(&[("b:http", SERVER)]);
     let chain = ChainSpec::new("ethereum", 1)
         .provider(short_range("a"))
@@ -774,7 +786,7 @@ async fn case_23_a_declared_limit_holds_once_something_was_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_24_declared_limits_are_ignored_where_nobody_is_within_them() {
+async fn routing_17_case_24_declared_limits_are_ignored_where_nobody_is_within_them() {
     let upstreams = Upstreams::new(&[("a:http", SERVER), ("b:http", Does::Answers("[]"))]);
     let chain = ChainSpec::new("ethereum", 1).provider(short_range("a")).provider(short_range("b"));
     assert_eq!(result(upstreams.select_and_serve(CandidateLayer::new(), logs(chain)).await), "[]");
@@ -784,7 +796,7 @@ async fn case_24_declared_limits_are_ignored_where_nobody_is_within_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_24_time_is_over_for_calls_over_every_limit_too() {
+async fn routing_17_case_24_time_is_over_for_calls_over_every_limit_too() {
     let chain = ChainSpec::new("ethereum", 1).provider(short_range("a"));
     let mut call = logs(chain);
     call.deadline = call.received + ms(24);
@@ -793,7 +805,7 @@ async fn case_24_time_is_over_for_calls_over_every_limit_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_24_a_sole_provider_over_its_limit_is_asked_once() {
+async fn routing_17_case_24_a_sole_provider_over_its_limit_is_asked_once() {
     let upstreams = Upstreams::new(&[("a:http", Does::Answers("[]"))]);
     let chain = ChainSpec::new("ethereum", 1).provider(short_range("a"));
     assert_eq!(result(upstreams.select_and_serve(CandidateLayer::new(), logs(chain)).await), "[]");
@@ -801,7 +813,7 @@ async fn case_24_a_sole_provider_over_its_limit_is_asked_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_45_closed_then_limited_then_half_open() {
+async fn routing_17_case_45_closed_then_limited_then_half_open() {
     let live = by_priority(testing::chain(&["c", "b", "a"]));
     let health = CandidateLayer::new().filter(Stage::Circuit, |subject: &Subject<'_>| {
         match subject.provider.id.as_str() {
@@ -817,7 +829,7 @@ async fn case_45_closed_then_limited_then_half_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_54_a_provider_is_served_over_the_transport_whose_breaker_is_closed() {
+async fn routing_17_case_54_a_provider_is_served_over_the_transport_whose_breaker_is_closed() {
     let http_open = CandidateLayer::new().filter(Stage::Circuit, |subject: &Subject<'_>| {
         match (subject.provider.id.as_str(), subject.channel.transport) {
             ("a", Transport::Http) => Verdict::exclude("circuit_open"),
@@ -849,7 +861,7 @@ fn all_open(retry_after: fn(&str) -> Option<Duration>) -> CandidateLayer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_57_all_breakers_open() {
+async fn routing_17_case_57_all_breakers_open() {
     let upstreams = Upstreams::new(&[]);
     let live = abc();
     let wait = |id: &str| match id {
@@ -998,7 +1010,7 @@ async fn a_dry_run_chooses_and_sends_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_10_a_client_that_leaves_blames_nobody() {
+async fn routing_17_case_10_a_client_that_leaves_blames_nobody() {
     let upstreams = Upstreams::new(&[("a:http", SERVER), ("b:http", Does::HangsForever)]);
     let call = listed(&abc());
     let journal = call.journal().clone();

@@ -81,6 +81,20 @@ async fn routing_17_case_30_a_node_is_judged_by_where_it_should_be_by_now() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn routing_17_case_66_an_old_height_grows_by_half_a_minute_of_blocks_at_most() {
+    let mut spec = with_max_lag(chain(&["a", "b"]), 1);
+    spec.block_time = Some(Duration::from_millis(250));
+    let chain = Chain::new(spec);
+    chain.report([Some(1_000), None]);
+    // In a minute there are 240 blocks, of which 120 are believed.
+    advance(Duration::from_secs(60)).await;
+    for (height, expected) in [(1_120, None), (1_121, None), (1_122, Some("lagging"))] {
+        chain.report([None, Some(height)]);
+        assert_eq!(chain.exclusions("eth_chainId", "[]").await, [expected, None], "{height}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_largest_lag_allowed_is_allowed() {
     let chain = Chain::new(with_max_lag(chain(&["a", "b"]), 8));
     chain.report([Some(108), Some(100)]);
@@ -126,15 +140,31 @@ async fn a_node_without_the_requested_block_goes_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn routing_17_cases_28_and_29_old_state_is_measured_from_the_consensus() {
-    let mut spec = chain(&["a", "b"]);
-    spec.providers[1].archival = false;
-    let chain = Chain::new(spec);
-    let not_archival = [None, Some("not_archival")];
-    // Nothing is known: the node may be asked for old state.
-    assert_eq!(chain.exclusions("eth_getBalance", r#"["0xab","0x368"]"#).await, not_archival);
+async fn routing_17_case_28_old_state_is_measured_from_the_consensus() {
+    let chain = with_a_pruned_second();
+    chain.report([Some(1000), Some(1000)]);
+    // Blocks 872 and 871.
+    assert_eq!(chain.exclusions("eth_getBalance", r#"["0xab","0x368"]"#).await, [None, None]);
+    let older = chain.exclusions("eth_getBalance", r#"["0xab","0x367"]"#).await;
+    assert_eq!(older, [None, Some("not_archival")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn routing_17_case_29_any_block_may_be_old_while_no_height_is_known() {
+    let chain = with_a_pruned_second();
+    let numbered = chain.exclusions("eth_getBalance", r#"["0xab","0x368"]"#).await;
+    assert_eq!(numbered, [None, Some("not_archival")]);
+    assert_eq!(chain.exclusions("eth_getBalance", r#"["0xab"]"#).await, [None, None]);
+    // What is known is forgotten when nobody reports for half a minute.
     chain.report([Some(1000), Some(1000)]);
     assert_eq!(chain.exclusions("eth_getBalance", r#"["0xab","0x368"]"#).await, [None, None]);
-    assert_eq!(chain.exclusions("eth_getBalance", r#"["0xab","0x367"]"#).await, not_archival);
-    assert_eq!(chain.exclusions("eth_getBalance", r#"["0xab"]"#).await, [None, None]);
+    advance(Duration::from_secs(31)).await;
+    assert_eq!(chain.exclusions("eth_getBalance", r#"["0xab","0x368"]"#).await, numbered);
+}
+
+/// Two nodes, the second of which has no old state.
+fn with_a_pruned_second() -> Chain {
+    let mut spec = chain(&["a", "b"]);
+    spec.providers[1].archival = false;
+    Chain::new(spec)
 }

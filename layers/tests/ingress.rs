@@ -189,13 +189,13 @@ async fn a_call_is_answered_with_the_bytes_of_the_stack() {
 }
 
 #[tokio::test]
-async fn case_1_an_empty_batch_is_one_error() {
+async fn api_case_1_an_empty_batch_is_one_error() {
     let (answered, _) = send_body("[]").await;
     answered.expect_error(200, code::INVALID_REQUEST, Value::Null);
 }
 
 #[tokio::test]
-async fn case_16_broken_json_is_a_parse_error() {
+async fn api_case_16_broken_json_is_a_parse_error() {
     for body in [r#"{"id":"#, r#"{"id":1} true"#, "\"\u{1}\"", " ", "[1,]"] {
         let (answered, stack) = send_body(body).await;
         answered.expect_error(400, code::PARSE_ERROR, Value::Null);
@@ -256,7 +256,7 @@ async fn a_client_that_does_not_take_json_gets_406() {
 // === Lengths and bytes under way ===
 
 #[tokio::test]
-async fn case_17_a_body_of_exactly_the_limit_is_read() {
+async fn api_case_17_a_body_of_exactly_the_limit_is_read() {
     let limit = 8_000_000;
     let head = r#"{"jsonrpc":"2.0","id":1,"method":"eth_call","params":[""#;
     let body = |length: usize| format!("{head}{}\"]}}", "x".repeat(length - head.len() - 3));
@@ -268,7 +268,7 @@ async fn case_17_a_body_of_exactly_the_limit_is_read() {
 }
 
 #[tokio::test]
-async fn case_17_a_longer_declared_body_is_not_read() {
+async fn api_case_17_a_longer_declared_body_is_not_read() {
     let mut request = pieces(Pieces([None].into()));
     request.headers_mut().insert("content-length", "8000001".parse().unwrap());
     // The body never comes: an answer means that nobody waited for it.
@@ -296,7 +296,7 @@ async fn a_body_that_arrives_byte_by_byte_is_put_together() {
 }
 
 #[tokio::test]
-async fn case_18_wrong_lengths_are_refused() {
+async fn api_case_18_wrong_lengths_are_refused() {
     let body = call("1", "eth_call");
     let exact = body.len().to_string();
     for (lengths, encoding) in [
@@ -397,7 +397,7 @@ async fn envelopes_without_a_method_or_with_another_version_are_refused() {
 }
 
 #[tokio::test]
-async fn case_8_the_version_may_be_left_out() {
+async fn api_case_8_the_version_may_be_left_out() {
     let (answered, _) = send_body(r#"{"method":"eth_chainId","id":"a"}"#).await;
     assert_eq!(answered.json(), json!({"jsonrpc": "2.0", "id": "a", "result": "eth_chainId"}));
 }
@@ -416,7 +416,7 @@ async fn ids_are_echoed_as_they_were_written() {
 }
 
 #[tokio::test]
-async fn case_6_a_notification_is_run_and_answered_with_204() {
+async fn api_case_6_a_notification_is_run_and_answered_with_204() {
     let (answered, stack) = send_body(r#"{"jsonrpc":"2.0","method":"eth_blockNumber","params":[]}"#).await;
     assert_eq!(answered.status, 204);
     assert!(answered.body.is_empty());
@@ -432,7 +432,7 @@ async fn case_6_a_notification_is_run_and_answered_with_204() {
 // === Batches ===
 
 #[tokio::test]
-async fn case_2_a_batch_has_at_most_50_items() {
+async fn api_case_2_a_batch_has_at_most_50_items() {
     let batch = |size: usize| {
         let items: Vec<String> = (0..size).map(|id| call(&id.to_string(), "eth_call")).collect();
         format!("[{}]", items.join(","))
@@ -447,7 +447,7 @@ async fn case_2_a_batch_has_at_most_50_items() {
 }
 
 #[tokio::test]
-async fn case_3_invalid_items_are_errors_in_their_place() {
+async fn api_case_3_invalid_items_are_errors_in_their_place() {
     let (answered, stack) = send_body("[{},42]").await;
     let json = answered.json();
     for item in json.as_array().unwrap() {
@@ -465,21 +465,21 @@ async fn case_3_invalid_items_are_errors_in_their_place() {
 }
 
 #[tokio::test]
-async fn case_4_a_notification_leaves_no_element_and_a_null_id_does() {
+async fn api_case_4_a_notification_leaves_no_element_and_a_null_id_does() {
     let (answered, stack) = send_body(format!(r#"[{{"method":"a"}},{}]"#, call("null", "b"))).await;
     assert_eq!(answered.json(), json!([{"jsonrpc": "2.0", "id": null, "result": "b"}]));
     assert_eq!(stack.methods(), ["a", "b"]);
 }
 
 #[tokio::test]
-async fn case_5_a_batch_of_notifications_is_answered_with_204() {
+async fn api_case_5_a_batch_of_notifications_is_answered_with_204() {
     let (answered, stack) = send_body(r#"[{"method":"a"},{"method":"b"}]"#).await;
     assert_eq!((answered.status.as_u16(), answered.body.len()), (204, 0));
     assert_eq!(stack.methods(), ["a", "b"]);
 }
 
 #[tokio::test]
-async fn case_45_equal_ids_are_answered_each_and_in_order() {
+async fn api_case_45_equal_ids_are_answered_each_and_in_order() {
     let (answered, _) = send_body(format!("[{},{}]", call("1", "a"), call("1", "b"))).await;
     let one = |result| json!({"jsonrpc": "2.0", "id": 1, "result": result});
     assert_eq!(answered.json(), json!([one("a"), one("b")]));
@@ -615,7 +615,7 @@ async fn a_dry_run_that_fails_leaves_the_items_to_themselves() {
 // === Refusals of everything ===
 
 #[tokio::test]
-async fn case_13_a_route_that_is_not_there_is_refused_with_its_status_and_a_null_id() {
+async fn api_case_13_a_route_that_is_not_there_is_refused_with_its_status_and_a_null_id() {
     for (status, code) in [(400, code::INVALID_PARAMS), (404, code::SERVER_ERROR)] {
         let refused = StatusCode::from_u16(status).unwrap();
         let stack = Stack::failing(move || rejection(code, refused).into());
@@ -631,7 +631,7 @@ async fn case_13_a_route_that_is_not_there_is_refused_with_its_status_and_a_null
 }
 
 #[tokio::test]
-async fn case_44_a_limited_client_gets_429_with_its_id_and_the_time_to_wait() {
+async fn api_case_44_a_limited_client_gets_429_with_its_id_and_the_time_to_wait() {
     let limited = |wait: Duration| {
         Stack::failing(move || {
             let error = ErrorObject::new(code::SERVER_ERROR, "limited")
@@ -662,7 +662,7 @@ async fn case_44_a_limited_client_gets_429_with_its_id_and_the_time_to_wait() {
 }
 
 #[tokio::test]
-async fn cases_14_and_15_a_refusal_of_one_call_has_status_200_and_its_id() {
+async fn api_cases_14_and_15_a_refusal_of_one_call_has_status_200_and_its_id() {
     let stack = Stack::failing(|| {
         let error = ErrorObject::new(code::METHOD_NOT_FOUND, "Method not supported by proxy");
         Failure::rejected(Category::MethodNotFound, error)
@@ -687,7 +687,7 @@ async fn a_panic_in_the_stack_is_an_internal_error() {
 // === Paths, methods, headers ===
 
 #[tokio::test]
-async fn case_19_other_methods_and_paths_are_not_found() {
+async fn api_case_19_other_methods_and_paths_are_not_found() {
     let ingress = Ingress::new(Stack::echo());
     for (method, path) in [
         (Method::GET, "/rpc/ethereum"),
@@ -724,7 +724,7 @@ async fn a_large_body_for_another_path_is_not_read() {
 }
 
 #[tokio::test]
-async fn case_20_browsers_may_ask_on_any_path() {
+async fn api_case_20_browsers_may_ask_on_any_path() {
     for path in ["/rpc/ethereum", "/anything"] {
         let request = Request::options(path).body(Full::<Bytes>::default()).unwrap();
         let answered = send(&Ingress::new(Stack::echo()), request).await;
@@ -816,7 +816,7 @@ fn routed(
 const META: &str = r#"{"version":"1.0","strategy":"fastest"}"#;
 
 #[tokio::test]
-async fn case_21_metadata_in_headers() {
+async fn api_case_21_metadata_in_headers() {
     let stack = routed(|_| Some(META.to_owned()), echo);
     let request = post("/rpc/ethereum?include_meta=headers", call("1", "eth_call"));
     let answered = send(&Ingress::new(stack.clone()), request).await;
@@ -868,7 +868,7 @@ async fn where_headers_have_no_room_for_the_candidates_they_have_the_rest() {
 }
 
 #[tokio::test]
-async fn case_22_an_invalid_query_beats_the_header() {
+async fn api_case_22_an_invalid_query_beats_the_header() {
     let stack = routed(|_| Some(META.to_owned()), echo);
     let mut request = post("/rpc/ethereum?include_meta=bogus", call("1", "eth_call"));
     request.headers_mut().insert("x-lasso-include-meta", "body".parse().unwrap());

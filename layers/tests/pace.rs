@@ -81,7 +81,7 @@ fn verdict(paces: &Paces, attempt: &Attempt) -> Verdict {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_59_a_limit_lasts_as_long_as_the_provider_says() {
+async fn routing_17_case_59_a_limit_lasts_as_long_as_the_provider_says() {
     let paces = paces();
     let (mut service, mut upstream) = spawn(paces);
     let attempt = attempt_among(&["a", "b"]);
@@ -95,7 +95,7 @@ async fn case_59_a_limit_lasts_as_long_as_the_provider_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_60_without_a_hint_it_is_thirty_seconds_and_never_more_than_ten_minutes() {
+async fn routing_17_case_60_without_a_hint_it_is_thirty_seconds_and_never_more_than_ten_minutes() {
     for (hint, expected) in [(None, 30), (Some(0), 30), (Some(599), 599), (Some(86_400), 600)] {
         let paces = paces();
         let (mut service, mut upstream) = spawn(paces);
@@ -200,7 +200,7 @@ async fn a_channel_is_not_put_off_for_those_that_are_drawn_after_it_anyway() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_61_the_last_channel_is_used_limited_or_not() {
+async fn routing_17_case_61_the_last_channel_is_used_limited_or_not() {
     let paces = paces();
     let (mut service, mut upstream) = spawn(paces);
     let attempt = attempt_among(&["a"]);
@@ -245,7 +245,7 @@ async fn a_dropped_attempt_neither_makes_nor_ends_a_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn case_62_transports_are_limited_apart() {
+async fn routing_17_case_62_transports_are_limited_apart() {
     let mut provider = ProviderSpec::http("a", "http://a.example");
     provider.ws_url = Some("ws://a.example".to_owned());
     let live = live(chain(&[]).provider(provider));

@@ -118,7 +118,7 @@ async fn over_web_socket_a_blank_profile_means_the_default_one() {
 }
 
 #[tokio::test]
-async fn routing_case_19_an_unknown_provider_is_named() {
+async fn routing_17_case_19_an_unknown_provider_is_named() {
     let rejection = refusal(&live(), call_by(|route| route.provider = Some("g\\host".into()))).await;
     assert_eq!((rejection.error.code, rejection.status), (-32602, StatusCode::BAD_REQUEST));
     assert!(rejection.error.message.contains("g\\host"));

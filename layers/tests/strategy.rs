@@ -58,7 +58,7 @@ async fn tiers_come_in_the_chosen_order_and_keep_the_strategys_order_within() {
 }
 
 #[tokio::test]
-async fn routing_case_45_closed_then_limited_then_half_open() {
+async fn routing_17_case_45_closed_then_limited_then_half_open() {
     let unhealthy = |list: &mut [Candidate]| {
         list[1].demotion = Demotion::LIMITED;
         list[2].demotion = Demotion::HALF_OPEN;
@@ -90,7 +90,7 @@ async fn a_pinned_provider_goes_first_whatever_its_health() {
 }
 
 #[tokio::test]
-async fn routing_case_35_what_is_excluded_comes_last_and_stays_on_the_list() {
+async fn routing_17_case_35_what_is_excluded_comes_last_and_stays_on_the_list() {
     let tripped = |list: &mut [Candidate]| {
         list[0].excluded = Some("circuit_open");
         list[2].excluded = Some("lag");
@@ -102,7 +102,7 @@ async fn routing_case_35_what_is_excluded_comes_last_and_stays_on_the_list() {
 }
 
 #[tokio::test]
-async fn routing_case_36_priority_then_http_before_ws_then_configured_order() {
+async fn routing_17_case_36_priority_then_http_before_ws_then_configured_order() {
     let both = |id: &str, priority| {
         let http = ProviderSpec::http(id, format!("http://{id}.example")).priority(priority);
         ProviderSpec { ws_url: Some(format!("ws://{id}.example")), ..http }
@@ -142,7 +142,7 @@ async fn first_choices(strategy: Strategy) -> [u32; 3] {
 }
 
 #[tokio::test]
-async fn routing_case_43_load_balancing_shares_equally() {
+async fn routing_17_case_43_load_balancing_shares_equally() {
     for first in first_choices(Strategy::LoadBalanced).await {
         // Four standard deviations around a third.
         assert!((897..=1103).contains(&first), "{first}");

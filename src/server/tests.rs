@@ -330,7 +330,7 @@ async fn a_body_may_arrive_byte_by_byte_and_in_chunks() {
 }
 
 #[tokio::test]
-async fn case_17_a_body_declared_too_large_is_refused_unread_and_the_client_sees_why() {
+async fn api_case_17_a_body_declared_too_large_is_refused_unread_and_the_client_sees_why() {
     let (server, methods) = echo_server().await;
     // The client asks before it sends, and is not invited to.
     let mut client = Client::connect(&server).await;
@@ -344,7 +344,7 @@ async fn case_17_a_body_declared_too_large_is_refused_unread_and_the_client_sees
 }
 
 #[tokio::test]
-async fn case_18_a_request_with_two_lengths_is_refused_and_its_connection_closed() {
+async fn api_case_18_a_request_with_two_lengths_is_refused_and_its_connection_closed() {
     let (server, methods) = echo_server().await;
     let body = format!("{:x}\r\n{}\r\n0\r\n\r\n", call("a").len(), call("a"));
     for headers in [

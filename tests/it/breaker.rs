@@ -153,7 +153,22 @@ async fn routing_17_case_51_two_successes_on_probation_close() {
 }
 
 #[tokio::test]
-async fn routing_17_cases_51_and_52_each_failed_probation_doubles_the_time() {
+async fn routing_17_case_51_one_failure_on_probation_opens_for_twice_as_long() {
+    let world = World::with(&["a"], quick, |_| {}).await;
+    let seen = transitions(&world);
+    world.proxy.open_breaker("a");
+    wait_half_open(&world, "a").await;
+    world.behave("a", DOWN());
+    world.proxy.call(WHO, json!([])).await.error();
+    let seen = seen.lock().unwrap();
+    let last = seen.last().unwrap();
+    assert_eq!((last.to, last.reason), (BreakerState::Open, Reason::ReopenDueToFailure));
+    let time = last.recovery_timeout.unwrap();
+    assert!(time >= ms(40) && time <= ms(42), "{time:?} is not twice 20 ms and up to 5 % more");
+}
+
+#[tokio::test]
+async fn routing_17_case_52_each_failed_probation_doubles_the_time() {
     let world = World::with(&["a"], quick, |_| {}).await;
     let seen = transitions(&world);
     world.behave("a", DOWN());

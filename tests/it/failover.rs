@@ -5,11 +5,16 @@ use std::time::Duration;
 use http::StatusCode;
 use lasso_layers::attempt::breaker::BreakerState;
 use lasso_layers::catalog::{Category, ChainSpec, Strategy};
+use lasso_layers::state::heights::{Observation, Source};
 use lasso_rpc::config::Settings;
 use lasso_rpc::sim::{Fault, Rule};
 use serde_json::{Value, json};
+use tokio::time::Instant;
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
 
-use crate::support::{Client, LIMIT, Reply, WHO, World, ms, request};
+use crate::support::log::Log;
+use crate::support::{Client, LIMIT, Proxy, Reply, WHO, World, chain_of, ms, node, profile, request};
 
 const DOWN: fn() -> Fault = || Fault::status(StatusCode::INTERNAL_SERVER_ERROR);
 
@@ -82,6 +87,17 @@ async fn routing_17_case_16_an_unknown_strategy_is_no_error() {
     let path = "/rpc/ethereum?strategy=cheapest&include_meta=headers";
     let reply = world.proxy.call_at(path, WHO, json!([])).await;
     assert_eq!((reply.who().as_str(), &reply.meta()["strategy"]), ("a", &json!("load_balanced")));
+
+    let world = World::with(&["a", "b", "c"], tweak, |_| {}).await;
+    for _ in 0..90 {
+        world.proxy.call_at("/rpc/ethereum?strategy=cheapest", WHO, json!([])).await.who();
+    }
+    // Each has 30 on average; fewer than 8 is less likely than one in a million.
+    assert!(world.asked().iter().all(|calls| *calls >= 8), "{:?}", world.asked());
+    // Where something else is the default it stays that.
+    let world = World::start(&["a"]).await;
+    let reply = world.proxy.call_at(path, WHO, json!([])).await;
+    assert_eq!((reply.who().as_str(), &reply.meta()["strategy"]), ("a", &json!("priority")));
 }
 
 #[tokio::test]
@@ -325,14 +341,84 @@ async fn routing_17_case_27_old_state_is_asked_of_archive_nodes_only() {
     let (code, message) = world.proxy.call("eth_getBalance", json!([address, "earliest"])).await.error();
     assert_eq!(code, -32000);
     assert!(message.starts_with("No available channels for method: eth_getBalance."), "{message}");
-    assert_eq!(world.node("a").calls("eth_getBalance"), 0);
-    // Case 29: an address alone asks for the latest state.
-    assert!(world.proxy.call("eth_getBalance", json!([address])).await.result().is_string());
+    assert_eq!((world.node("a").calls("eth_getBalance"), world.node("b").calls("eth_getBalance")), (0, 0));
 
     let one_archive = |chain: &mut ChainSpec| chain.providers[0].archival = false;
     let world = World::with(&["a", "b"], |_| {}, one_archive).await;
     assert!(world.proxy.call("eth_getBalance", json!([address, "earliest"])).await.result().is_string());
     assert_eq!((world.node("a").calls("eth_getBalance"), world.node("b").calls("eth_getBalance")), (0, 1));
+}
+
+#[tokio::test]
+async fn routing_17_case_29_while_no_height_is_known_a_number_is_old_and_an_address_is_none() {
+    let pruned = |chain: &mut ChainSpec| chain.providers[0].archival = false;
+    let address = "0x0000000000000000000000000000000000000001";
+    let world = World::with(&["a"], |_| {}, pruned).await;
+    let (code, message) = world.proxy.call("eth_getBalance", json!([address, "0x0"])).await.error();
+    assert_eq!(code, -32000);
+    assert!(message.starts_with("No available channels for method: eth_getBalance."), "{message}");
+    assert_eq!(world.node("a").calls("eth_getBalance"), 0);
+    assert!(world.proxy.call("eth_getBalance", json!([address])).await.result().is_string());
+    assert_eq!(world.node("a").calls("eth_getBalance"), 1);
+}
+
+#[tokio::test]
+async fn routing_17_case_31_when_all_are_too_far_behind_the_client_and_the_log_are_told() {
+    let (log, _guard) = Log::at(LevelFilter::WARN);
+    // Two profiles vote on the height of the chain, and only the nodes of the other one are up to date.
+    let nodes = [node("a").await, node("b").await, node("x").await];
+    let mut own = chain_of(&nodes[..2]);
+    own.settings.max_lag_blocks = Some(1);
+    let profiles = vec![profile("default", own), profile("other", chain_of(&nodes[2..]))];
+    let proxy = Proxy::start(profiles, |_| {}).await;
+    let heights = proxy.runtime.heights;
+    for (slug, provider, height) in [("default", "a", 98), ("default", "b", 90), ("other", "x", 100)] {
+        let instance = proxy.channel_in(slug, provider).instance;
+        heights.record(1, instance, Observation::new(height, Instant::now(), Source::Http));
+    }
+    let reply = proxy.call(WHO, json!([])).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    let message = format!("No available channels for method: {WHO}. All circuit breakers are open.");
+    assert_eq!(reply.error(), (-32000, message));
+    assert_eq!((nodes[0].calls(WHO), nodes[1].calls(WHO)), (0, 0));
+    let warnings = log.entries("lasso.failover.lagging");
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings[0].level, Level::WARN);
+    for (field, value) in [
+        ("profile", json!("default")),
+        ("chain", json!("ethereum")),
+        ("method", json!(WHO)),
+        ("channels", json!(2)),
+        ("max_lag_blocks", json!(1)),
+    ] {
+        assert_eq!(warnings[0].fields[field], value, "{field}");
+    }
+    assert_eq!(proxy.call_at("/rpc/profile/other/ethereum", WHO, json!([])).await.who(), "x");
+    // One block closer, the first is not too far behind any longer.
+    let closer = Observation::new(99, Instant::now(), Source::Http);
+    heights.record(1, proxy.channel("a").instance, closer);
+    assert_eq!(proxy.call(WHO, json!([])).await.who(), "a");
+}
+
+#[tokio::test]
+async fn routing_17_case_32_a_call_for_sockets_that_are_down_reaches_nobody() {
+    let sockets = |chain: &mut ChainSpec| {
+        for provider in &mut chain.providers {
+            // Nobody has opened one.
+            provider.ws_url = Some("ws://127.0.0.1:9".to_owned());
+        }
+    };
+    let world = World::with(&["a", "b"], |_| {}, sockets).await;
+    let reply = world.proxy.call_at("/rpc/ethereum?transport=ws", WHO, json!([])).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    let message = format!("No available channels for method: {WHO}. All circuit breakers are open.");
+    assert_eq!(reply.error(), (-32000, message));
+    assert_eq!(world.asked(), [0, 0]);
+    // Over either transport HTTP is left, and nothing was held against it.
+    let reply = world.proxy.call_at("/rpc/ethereum?include_meta=headers", WHO, json!([])).await;
+    assert_eq!(reply.who(), "a");
+    assert_eq!(reply.meta()["candidate_providers"], json!(["a:http", "b:http"]));
+    assert_eq!(world.proxy.breaker("a").failures, 0);
 }
 
 #[tokio::test]
@@ -344,6 +430,9 @@ async fn routing_17_case_33_a_method_nobody_declares_is_tried_all_the_same() {
     };
     let world = World::with(&["a", "b"], |_| {}, without).await;
     assert_eq!(world.who().await, "a");
+    world.behave("a", DOWN());
+    assert_eq!(world.who().await, "b");
+    assert_eq!(world.asked(), [2, 1]);
 }
 
 #[tokio::test]

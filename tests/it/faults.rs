@@ -218,7 +218,7 @@ async fn status_429_with_a_date() {
 }
 
 #[tokio::test]
-async fn status_429_that_does_not_say_when() {
+async fn routing_17_case_60_status_429_that_does_not_say_when() {
     for retry_after in [None, Some(HeaderValue::from_static("0")), Some(HeaderValue::from_static("soon"))] {
         let left = is_limited(retry_after).await;
         assert!(left > Duration::from_secs(10) && left <= Duration::from_secs(30), "{left:?}");
@@ -331,9 +331,26 @@ async fn routing_6_2_errors_that_are_the_answer() {
 }
 
 #[tokio::test]
-async fn routing_17_cases_2_and_3_errors_about_the_request_keep_their_data() {
+async fn routing_17_case_2_wrong_parameters_are_told_at_once() {
     meets(-32602, "bad", Some(json!({ "at": [0, null, "x"] })), ANSWER).await;
-    meets(3, "execution reverted: x", Some(json!("0x08c379a0")), ANSWER).await;
+    let world = World::start(&["a", "b"]).await;
+    world.behave("a", Fault::rpc_error(-32602, "bad for a"));
+    world.behave("b", Fault::rpc_error(-32602, "bad for b"));
+    assert_eq!(world.proxy.call(WHO, json!([])).await.error(), (-32602, "bad for a".to_owned()));
+    assert_eq!(world.asked(), [1, 0]);
+}
+
+#[tokio::test]
+async fn routing_17_case_3_a_revert_comes_unchanged_and_counts_for_nothing() {
+    let revert = || Some(json!("0x08c379a0"));
+    meets(3, "execution reverted: x", revert(), ANSWER).await;
+    // It neither adds to what was counted before nor ends it, as a success would.
+    let world = World::start(&["a", "b"]).await;
+    world.behave("a", Fault::status(StatusCode::INTERNAL_SERVER_ERROR));
+    assert_eq!(world.who().await, "b");
+    world.behave("a", Fault::RpcError { code: 3, message: "execution reverted".to_owned(), data: revert() });
+    assert_eq!(world.proxy.call(WHO, json!([])).await.error().0, 3);
+    assert_eq!((world.asked(), world.proxy.breaker("a").failures), (vec![2, 1], 1));
 }
 
 #[tokio::test]
@@ -385,15 +402,14 @@ async fn api_case_32_a_providers_own_rule_comes_first() {
 #[tokio::test]
 async fn routing_17_case_4_when_all_fail_the_last_error_stands() {
     let world = World::start(&["a", "b", "c"]).await;
-    world.behave("a", Fault::status(StatusCode::INTERNAL_SERVER_ERROR));
-    world.behave("b", Fault::Reset);
-    let data = Some(json!({ "why": "c" }));
-    world.behave("c", Fault::RpcError { code: -32002, message: "c is down".to_owned(), data });
-    let reply = world.proxy.call(WHO, json!([])).await;
-    assert_eq!(reply.status, StatusCode::OK);
     let error =
-        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32002,"message":"c is down","data":{"why":"c"}}}"#;
-    assert_eq!(reply.text(), error);
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32055,"message":"c is down","data":{"why":"c"}}}"#;
+    let (status, headers) = (StatusCode::INTERNAL_SERVER_ERROR, HeaderMap::new());
+    world.behave("a", Fault::status(status));
+    world.behave("b", Fault::status(status));
+    world.behave("c", Fault::Status { status, headers, body: Bytes::from_static(error.as_bytes()) });
+    let reply = world.proxy.call(WHO, json!([])).await;
+    assert_eq!((reply.status, reply.text()), (StatusCode::OK, error));
     assert_eq!(world.asked(), [1, 1, 1]);
 }
 
@@ -415,7 +431,10 @@ async fn routing_17_case_12_pages_with_status_400_are_failures_of_their_provider
     world.behave("b", Fault::Html(StatusCode::BAD_REQUEST));
     assert_eq!(world.who().await, "c");
     assert_eq!(world.asked(), [1, 1, 1]);
-    assert_eq!((world.proxy.breaker("a").failures, world.proxy.breaker("b").failures), (1, 1));
+    for name in ["a", "b"] {
+        let breaker = world.proxy.breaker(name);
+        assert_eq!((breaker.failures, breaker.last_error.unwrap().category), (1, Category::ServerError));
+    }
 }
 
 #[tokio::test]

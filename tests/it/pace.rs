@@ -17,10 +17,10 @@ fn too_many(retry_after: Option<&'static str>) -> Fault {
 #[tokio::test]
 async fn routing_17_case_59_a_limited_provider_is_asked_last_until_its_time_is_over() {
     let world = World::start(&["a", "b"]).await;
-    world.node("a").behave([Rule::method(WHO, too_many(Some("3"))).first(1)]);
+    world.node("a").behave([Rule::method(WHO, too_many(Some("5"))).first(1)]);
     assert_eq!(world.who().await, "b");
     let left = world.proxy.limited("a").expect("the provider is limited");
-    assert!(left <= Duration::from_secs(3), "{left:?}");
+    assert!(left <= Duration::from_secs(5), "{left:?}");
     let meanwhile = world.who().await;
     if world.proxy.limited("a").is_some() {
         assert_eq!((meanwhile.as_str(), world.asked()), ("b", vec![1, 2]));

@@ -110,6 +110,28 @@ async fn routing_17_case_67_a_poll_does_not_hide_that_heads_come_by_themselves()
 }
 
 #[tokio::test(start_paused = true)]
+async fn routing_17_case_67_polls_are_back_at_their_interval_when_heads_are_silent_past_their_timeout() {
+    let world = World::new(&["a"]);
+    let (runtime, instance) = (&world.poller.runtime, world.instances[0]);
+    let target = &world.poller.nodes[&instance].target;
+    let mut poll = Poll::new(Duration::from_secs(12), world.now);
+    let mut turns = Vec::new();
+    for second in 0..130 {
+        let now = world.now + Duration::from_secs(second);
+        // The last head comes at 50, and is missed 42 seconds later.
+        if matches!(second, 10 | 20 | 30 | 40 | 50) {
+            runtime.heights.record(1, instance, Observation::new(second, now, Source::Ws));
+        }
+        if poll.take_turn(now, || is_streamed(runtime, target, now)) {
+            poll.sent();
+            poll.settle(Outcome::Good);
+            turns.push(second);
+        }
+    }
+    assert_eq!(turns, [0, 36, 72, 92, 104, 116, 128]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn falling_behind_and_catching_up_are_told_once_each() {
     LazyLock::force(&SECOND);
     let said = Said::default();

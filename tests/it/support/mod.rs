@@ -1,6 +1,9 @@
 //! A router in front of simulated nodes, and a client.
 
 mod client;
+/// The one that the tests of the layers use.
+#[path = "../../../layers/tests/support/log.rs"]
+pub(crate) mod log;
 mod proxy;
 mod raw;
 mod recorder;

@@ -59,7 +59,7 @@ impl Breaker {
 }
 
 #[test]
-fn case_46_five_server_errors_open_and_a_success_ends_the_row() {
+fn routing_17_case_46_five_server_errors_open_and_a_success_ends_the_row() {
     let mut breaker = Breaker::new();
     for _ in 0..4 {
         assert_eq!(breaker.fail(Category::ServerError, 0), Effect::None);
@@ -77,7 +77,7 @@ fn case_46_five_server_errors_open_and_a_success_ends_the_row() {
 }
 
 #[test]
-fn case_47_thresholds_are_those_of_the_category() {
+fn routing_17_case_47_thresholds_are_those_of_the_category() {
     for (category, threshold) in [
         (Category::NetworkError, 3),
         (Category::Timeout, 2),
@@ -97,7 +97,7 @@ fn case_47_thresholds_are_those_of_the_category() {
 }
 
 #[test]
-fn case_48_all_categories_share_one_counter() {
+fn routing_17_case_48_all_categories_share_one_counter() {
     let mut breaker = Breaker::new();
     breaker.fail(Category::ServerError, 0);
     assert_eq!(breaker.fail(Category::Timeout, 0), Effect::Changed(Reason::FailureThresholdExceeded));
@@ -185,7 +185,7 @@ fn a_late_failure_does_not_move_the_deadline() {
 }
 
 #[test]
-fn case_51_two_successes_close_and_one_failure_reopens_for_twice_as_long() {
+fn routing_17_case_51_two_successes_close_and_one_failure_reopens_for_twice_as_long() {
     let (mut breaker, deadline) = Breaker::half_open();
     assert_eq!(breaker.succeed(), Effect::None);
     assert_eq!(breaker.machine.state, State::HalfOpen { successes: 1, in_flight: 0 });
@@ -200,7 +200,7 @@ fn case_51_two_successes_close_and_one_failure_reopens_for_twice_as_long() {
 }
 
 #[test]
-fn case_52_reopening_doubles_up_to_ten_minutes() {
+fn routing_17_case_52_reopening_doubles_up_to_ten_minutes() {
     let (mut breaker, mut deadline) = Breaker::opened(0);
     let mut delays = vec![deadline - JITTER];
     for _ in 0..5 {
@@ -227,7 +227,7 @@ fn a_maximum_below_the_growth_without_it_stops_at_four_doublings() {
 }
 
 #[test]
-fn case_53_half_open_lets_three_through_at_a_time() {
+fn routing_17_case_53_half_open_lets_three_through_at_a_time() {
     let (mut breaker, now) = Breaker::half_open();
     assert_eq!(breaker.apply(Event::Admit { now }), Effect::None);
     assert_eq!(breaker.apply(Event::Admit { now }), Effect::None);
@@ -238,7 +238,7 @@ fn case_53_half_open_lets_three_through_at_a_time() {
 }
 
 #[test]
-fn case_56_a_probe_makes_an_open_breaker_half_open_at_once() {
+fn routing_17_case_56_a_probe_makes_an_open_breaker_half_open_at_once() {
     let (mut breaker, _) = Breaker::opened(0);
     assert_eq!(breaker.apply(Event::ProbeSuccess { now: 1 }), Effect::Changed(Reason::RecoveryAttempt));
     assert_eq!(breaker.machine.state, State::HalfOpen { successes: 1, in_flight: 0 });
@@ -283,7 +283,7 @@ fn a_failed_probe_past_the_deadline_reopens() {
 }
 
 #[test]
-fn case_58_by_hand() {
+fn routing_17_case_58_by_hand() {
     let mut breaker = Breaker::new();
     let by_hand = breaker.apply(Event::Open { now: 5, random: 0 });
     assert_eq!(by_hand, Effect::Changed(Reason::ManualOpen));

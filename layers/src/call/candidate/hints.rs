@@ -174,13 +174,13 @@ mod tests {
     }
 
     #[test]
-    fn routing_case_28_equality_is_not_archival() {
+    fn routing_17_case_28_equality_is_not_archival() {
         assert!(!hints("eth_getBalance", r#"["0xab","0x368"]"#, Some(1000)).archival);
         assert!(hints("eth_getBalance", r#"["0xab","0x367"]"#, Some(1000)).archival);
     }
 
     #[test]
-    fn routing_case_29_and_api_case_40_unknown_head() {
+    fn routing_17_case_29_and_api_case_40_unknown_head() {
         assert!(hints("eth_getBalance", r#"["0xab","0x1"]"#, None).archival);
         assert!(!hints("eth_getBalance", r#"["0xab"]"#, None).archival);
         assert!(!hints("eth_getStorageAt", r#"["0xab","0x0"]"#, None).archival);

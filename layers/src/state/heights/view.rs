@@ -167,6 +167,9 @@ mod tests {
         assert_eq!(view(now, &[(100, 0), (108, 30_000)]).consensus(now), Some(108));
         assert_eq!(view(now, &[(100, 0), (108, 30_001)]).consensus(now), Some(100));
         assert_eq!(view(now, &[(100, 31_000)]).consensus(now), None);
+        // Of the three that are left the highest counts.
+        let with_one_old = view(now, &[(100, 0), (108, 0), (105, 31_000), (103, 0)]);
+        assert_eq!(with_one_old.consensus(now), Some(108));
     }
 
     #[test]

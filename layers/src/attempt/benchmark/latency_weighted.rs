@@ -63,13 +63,14 @@ struct Measured {
     success_rate: f64,
 }
 
-/// What the measured candidates have in common.
+/// What the measured candidates have in common. Weights are single floats: powers and logarithms are most of what ranking
+/// costs, and a chance need not be exact to more than seven digits.
 #[derive(Clone, Copy, Debug)]
 struct Field {
     /// The lowest latency, not below the floor, in seconds.
-    best: f64,
+    best: f32,
     /// The weight of a channel without a record.
-    newcomer: f64,
+    newcomer: f32,
 }
 
 impl LatencyWeighted {
@@ -107,28 +108,30 @@ impl LatencyWeighted {
         let baseline = evidence::baseline(qualified.map(|measured| measured.latency));
         // Nothing speaks for a newcomer: it is taken for a little unreliable, and half believed.
         let newcomer = self.share(best, baseline) * 0.95 * 0.5;
-        Some(Field { best, newcomer: newcomer.max(self.policy.explore_floor) })
+        Some(Field { best, newcomer: newcomer.max(self.policy.explore_floor as f32) })
     }
 
-    fn weight(&self, field: Field, standing: Standing) -> f64 {
+    fn weight(&self, field: Field, standing: Standing) -> f32 {
         let policy = &self.policy;
+        let explore_floor = policy.explore_floor as f32;
         let Measured { latency, calls, success_rate } = match standing {
             Standing::Unknown => return field.newcomer,
-            Standing::Unbelieved => return policy.explore_floor,
+            Standing::Unbelieved => return explore_floor,
             Standing::Measured(measured) => measured,
         };
-        let scale = if calls >= policy.min_calls { 1.0 } else { calls as f64 / policy.min_calls as f64 };
-        let confidence = (0.6 * (calls as f64).log10() / 3.0 + 0.4 * success_rate).clamp(0.0, 1.0);
+        let success_rate = success_rate as f32;
+        let scale = if calls >= policy.min_calls { 1.0 } else { calls as f32 / policy.min_calls as f32 };
+        let confidence = (0.6 * (calls as f32).log10() / 3.0 + 0.4 * success_rate).clamp(0.0, 1.0);
         let share = self.share(field.best, latency);
-        (share * success_rate.max(policy.min_success_rate) * confidence * scale).max(policy.explore_floor)
+        (share * success_rate.max(policy.min_success_rate as f32) * confidence * scale).max(explore_floor)
     }
 
-    fn share(&self, best: f64, latency: Duration) -> f64 {
-        (best / self.floored(latency)).powf(self.policy.beta)
+    fn share(&self, best: f32, latency: Duration) -> f32 {
+        (best / self.floored(latency)).powf(self.policy.beta as f32)
     }
 
-    fn floored(&self, latency: Duration) -> f64 {
-        latency.max(self.policy.floor).as_secs_f64()
+    fn floored(&self, latency: Duration) -> f32 {
+        latency.max(self.policy.floor).as_secs_f32()
     }
 }
 
@@ -139,10 +142,10 @@ impl Ranker for LatencyWeighted {
         let Some(field) = self.field(&standings) else { return rng.shuffle(candidates) };
         let draw = |(from, standing)| {
             // From (0, 1]: the logarithm is finite and not above zero.
-            let chance = 1.0 - rng.f64();
+            let chance = 1.0 - rng.f32();
             (-chance.ln() / self.weight(field, standing), from)
         };
-        let mut order: PerCandidate<(f64, usize)> = standings.into_iter().enumerate().map(draw).collect();
+        let mut order: PerCandidate<(f32, usize)> = standings.into_iter().enumerate().map(draw).collect();
         order.sort_unstable_by(|(one, _), (other, _)| one.total_cmp(other));
         arrange(candidates, order.iter().map(|(_, from)| *from).collect());
     }
@@ -154,7 +157,7 @@ impl Ranker for LatencyWeighted {
         let score = |standing| {
             // With nothing to compare with, all weigh the same.
             let weight = field.map_or(1.0, |field| self.weight(field, standing));
-            let facts = Facts::none().with("weight", weight);
+            let facts = Facts::none().with("weight", f64::from(weight));
             match standing {
                 Standing::Unknown => facts.with("standing", "unknown"),
                 Standing::Unbelieved => facts.with("standing", "unbelieved"),

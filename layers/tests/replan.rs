@@ -263,3 +263,18 @@ async fn it_ends_with_the_last_error_if_nothing_changed() {
     assert_eq!(outcome, Err("from b".to_owned()));
     assert_eq!(asked, ["a", "b"]);
 }
+
+#[tokio::test]
+async fn limits_that_nobody_is_within_stay_ignored() {
+    let live = live(&["a", "b"]);
+    let change = live.clone();
+    let upstreams = Upstreams::new("b", move |before| {
+        if before == 0 {
+            publish(&change, &["a", "b"]);
+        }
+    });
+    let candidates =
+        CandidateLayer::new().filter(Stage::Custom, |_: &Subject<'_>| Verdict::Limit("param_limit"));
+    assert_eq!(upstreams.serve_where(candidates, planned(&live, None)).await, Ok(()));
+    assert_eq!(upstreams.asked(), ["a", "b"]);
+}

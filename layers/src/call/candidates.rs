@@ -270,11 +270,15 @@ impl Candidates {
     #[must_use]
     pub fn resume(mut shortlist: Vec<Candidate>, before: &Self) -> Self {
         for candidate in shortlist.iter_mut().filter(|candidate| candidate.excluded.is_none()) {
-            let earlier = before.list.iter().find(|earlier| earlier.channel == candidate.channel);
-            candidate.excluded = match earlier.map(Candidate::progress) {
-                Some(Progress::Failed(_) | Progress::Taken | Progress::Answered) => Some("tried"),
-                Some(Progress::Dropped) => Some("dropped"),
-                Some(Progress::Untried | Progress::Skipped(_)) | None => None,
+            let is_dropped = |earlier: &Candidate| {
+                earlier.channel == candidate.channel && earlier.progress() == Progress::Dropped
+            };
+            candidate.excluded = if before.is_spent(candidate.channel) {
+                Some("tried")
+            } else if before.list.iter().any(is_dropped) {
+                Some("dropped")
+            } else {
+                None
             };
         }
         Self { dispatched: AtomicU32::new(before.dispatched()), ..Self::new(shortlist) }
@@ -358,6 +362,17 @@ impl Candidates {
             (ignoring_limits || candidate.limit.is_none())
                 && !candidate.demotion.contains(Demotion::BUSY)
                 && self.is_left(candidate)
+        })
+    }
+
+    /// Whether a channel was left out for something that passes: its breaker, or how far its node was.
+    #[must_use]
+    pub fn may_recover(&self) -> bool {
+        self.list.iter().any(|candidate| {
+            matches!(candidate.progress(), Progress::Skipped(_))
+                || candidate.excluded.is_some_and(|reason| {
+                    reason == Category::CircuitOpen.as_str() || reason == Candidate::LAGGING
+                })
         })
     }
 
@@ -513,6 +528,38 @@ mod tests {
         // What was not sent may be sent by the other name.
         candidates.all()[0].skipped(Category::CircuitOpen);
         assert_eq!(candidates.draw(), Some(2));
+    }
+
+    #[test]
+    fn what_was_tried_under_one_name_is_not_tried_again_under_the_other() {
+        let mut before = list(&[Demotion::NONE; 3]);
+        before.list[0].limit = Some("param_limit");
+        before.list[1].channel = before.list[0].channel;
+        assert_eq!(before.draw(), Some(1));
+        before.failed(1, Category::ServerError);
+        let shortlist =
+            before.all().iter().map(|it| Candidate::new(it.provider, it.channel, it.instance, it.transport));
+        let resumed = Candidates::resume(shortlist.collect(), &before);
+        let excluded: Vec<_> = resumed.all().iter().map(|candidate| candidate.excluded).collect();
+        assert_eq!(excluded, [Some("tried"), Some("tried"), None]);
+        assert_eq!(resumed.dispatched(), before.dispatched());
+    }
+
+    #[test]
+    fn only_health_passes() {
+        for (excluded, may_recover) in [
+            (Some("circuit_open"), true),
+            (Some("lagging"), true),
+            (Some("not_archival"), false),
+            (None, false),
+        ] {
+            let mut candidates = list(&[Demotion::NONE; 2]);
+            candidates.list[1].excluded = excluded;
+            assert_eq!(candidates.may_recover(), may_recover, "{excluded:?}");
+        }
+        let refused = list(&[Demotion::NONE; 2]);
+        refused.all()[0].skipped(Category::HalfOpenBusy);
+        assert!(refused.may_recover());
     }
 
     #[test]

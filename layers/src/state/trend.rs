@@ -7,8 +7,10 @@ use std::time::Duration;
 const MEMORY: Duration = Duration::from_secs(15);
 /// However fast samples come, a new one never weighs less than one in this many.
 const LEAST_WEIGHT: f32 = 1.0 / 64.0;
-/// A failure never weighs more than one in this many because of silence alone.
+/// Because of silence alone, an outcome never weighs more than this in the share of successes: of a failure less than of
+/// a success.
 const MOST_OF_A_FAILURE: f32 = 1.0 / 16.0;
+const MOST_OF_A_SUCCESS: f32 = 1.0 / 3.0;
 
 /// How a series does lately: the mean latency of its successes and the share of its calls that succeed, both
 /// fading.
@@ -21,9 +23,10 @@ const MOST_OF_A_FAILURE: f32 = 1.0 / 16.0;
 ///   long silence the present counts and not the past;
 /// - one in sixty-four, so that under load the window is a number of calls and not a time.
 ///
-/// A failure is the exception to the second: where calls are rare, a single one would speak for all before it, and
-/// a provider that is right 99 times in 100 would lose its place with each. It takes two in a row. A success after a
-/// silence counts in full, so that a provider that was repaired is taken back soon.
+/// The share of successes is the exception to the second: where calls are rare, a single outcome would speak for all
+/// before it. A provider that is right 99 times in 100 would lose its place with each failure, and one that is right
+/// every other time would get it back with each success. A success counts for more than a failure, so that a provider
+/// that was repaired is taken back soon. Latencies after a silence count in full.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trend {
     /// In microseconds.
@@ -40,14 +43,13 @@ impl Trend {
     pub fn succeeded(self, latency: Duration, successes: u64, calls: u64, silence: Duration) -> Self {
         let micros = latency.as_secs_f32() * 1e6;
         let latency = self.latency.map_or(micros, |mean| mean + weight(successes, silence) * (micros - mean));
-        Self { latency: Some(latency), success_rate: self.rated(1.0, weight(calls, silence)) }
+        Self { latency: Some(latency), success_rate: self.rated(1.0, calls, silence, MOST_OF_A_SUCCESS) }
     }
 
     /// After a failure, which says nothing about latency.
     #[must_use]
     pub fn failed(self, calls: u64, silence: Duration) -> Self {
-        let weight = weight(calls, silence).min(MOST_OF_A_FAILURE).max(even(calls));
-        Self { success_rate: self.rated(0.0, weight), ..self }
+        Self { success_rate: self.rated(0.0, calls, silence, MOST_OF_A_FAILURE), ..self }
     }
 
     /// The mean latency of the successes, if there were any.
@@ -62,7 +64,8 @@ impl Trend {
         f64::from(self.success_rate)
     }
 
-    fn rated(self, outcome: f32, weight: f32) -> f32 {
+    fn rated(self, outcome: f32, calls: u64, silence: Duration, most: f32) -> f32 {
+        let weight = weight(calls, silence).min(most).max(even(calls));
         self.success_rate + weight * (outcome - self.success_rate)
     }
 
@@ -193,7 +196,17 @@ mod tests {
     fn after_a_long_silence_successes_make_up_for_failures() {
         let failed = || std::iter::repeat_n((None, AT_ONCE), 1_000);
         let rate = |count| run(failed().chain(successes(40, count, MEMORY))).success_rate();
-        assert!(rate(1) > 0.6 && rate(3) > 0.9, "{} {}", rate(1), rate(3));
+        assert!(rate(1) < 0.4 && rate(6) > 0.9, "{} {}", rate(1), rate(6));
+    }
+
+    #[test]
+    fn who_fails_every_other_time_is_never_taken_for_reliable_however_rare_the_calls() {
+        let minute = Duration::from_secs(60);
+        for calls in 10..200 {
+            let outcomes = (0..calls).map(|call| ((call % 2 == 0).then_some(minute), minute));
+            let rate = run(outcomes).success_rate();
+            assert!(rate < 0.9, "{rate} after {calls} calls");
+        }
     }
 
     #[test]

@@ -119,6 +119,8 @@ impl Prober {
             Some(Err(wrong)) => {
                 if let Wrong::Chain(_) = wrong {
                     self.runtime.strangers.insert(instance);
+                    // A poll may have come before the probe.
+                    self.runtime.heights.forget(channel.chain_id, instance);
                 }
                 let failure = wrong.into_failure();
                 (outcome::tell(&self.runtime, channel, &failure, now), Some(failure))

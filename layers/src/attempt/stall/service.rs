@@ -43,11 +43,8 @@ where
 
     fn call(&mut self, attempt: Attempt) -> ResponseFuture<S::Future> {
         let key = attempt.key();
-        // A first attempt follows the call's arrival at once, which spares a look at the clock. Items of a batch may
-        // have waited for their turn.
-        let call = attempt.call();
-        let is_first = attempt.ordinal == 0 && call.batch.is_none();
-        self.stalls.sent(key, if is_first { call.received } else { Instant::now() });
+        // Not the call's arrival: its body may have taken long to arrive too, which is not the provider's silence.
+        self.stalls.sent(key, Instant::now());
         ResponseFuture { inner: self.inner.call(attempt), stalls: self.stalls, key }
     }
 }

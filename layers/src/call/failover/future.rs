@@ -146,7 +146,8 @@ impl Run {
         }
         let Some(index) = self.next_candidate(candidates) else {
             // What spoke against the others was true when they were looked at, which may be seconds ago by now.
-            return if dispatched > 0 && self.replan(now) { self.draw(now) } else { Err(self.give_up()) };
+            let may_help = dispatched > 0 && candidates.may_recover();
+            return if may_help && self.replan(now) { self.draw(now) } else { Err(self.give_up()) };
         };
         if let (Some((call, failed)), Some(failure)) = (self.failed.take(), &self.last) {
             let left = &candidates_of(&call).all()[failed];
@@ -179,7 +180,8 @@ impl Run {
             return false;
         };
         self.before = Some(std::mem::replace(&mut self.call, call));
-        (self.limits_off, self.put_back) = (false, 0);
+        // Declared limits that were ignored stay so: nobody was within them.
+        self.put_back = 0;
         true
     }
 

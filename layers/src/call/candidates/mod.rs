@@ -1,230 +1,14 @@
 //! The channels a call may be sent to, in what order, and what became of each.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+mod demotion;
+mod entry;
 
-use super::Reasons;
-use crate::catalog::{Category, ChannelKey, InstanceKey, Transport};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-/// One channel of one provider, considered for one call.
-#[derive(Debug)]
-pub struct Candidate {
-    /// The provider's position in the chain.
-    pub provider: u16,
-    /// Where the channel's state is kept.
-    pub channel: ChannelKey,
-    /// The instance behind the channel.
-    pub instance: InstanceKey,
-    /// The channel's protocol.
-    pub transport: Transport,
-    /// Chosen by name: stands before all others, whatever the strategy says.
-    pub pinned: bool,
-    /// What speaks against the channel without ruling it out.
-    pub demotion: Demotion,
-    /// What rules the channel out, as a short name such as `circuit_open`. A channel that is only out for a declared parameter limit is in
-    /// [`limit`](Self::limit) instead.
-    pub excluded: Option<&'static str>,
-    /// How long the exclusion will last, where that is known.
-    pub retry_after: Option<Duration>,
-    /// A declared limit that the call's parameters exceed. Dropped in a second pass if every channel has one.
-    pub limit: Option<&'static str>,
-    /// Everything that was said about the channel, where somebody wants to know.
-    pub reasons: Option<Box<Reasons>>,
-    state: AtomicU32,
-    upstream_nanos: AtomicU64,
-}
-
-impl Candidate {
-    /// What excludes a channel whose node is too far behind the others.
-    pub const LAGGING: &'static str = "lagging";
-
-    /// A channel that nothing speaks against.
-    #[must_use]
-    pub const fn new(
-        provider: u16,
-        channel: ChannelKey,
-        instance: InstanceKey,
-        transport: Transport,
-    ) -> Self {
-        Self {
-            provider,
-            channel,
-            instance,
-            transport,
-            pinned: false,
-            demotion: Demotion::NONE,
-            excluded: None,
-            retry_after: None,
-            limit: None,
-            reasons: None,
-            state: AtomicU32::new(FRESH),
-            upstream_nanos: AtomicU64::new(0),
-        }
-    }
-
-    /// As it was before anything was drawn, and without reasons.
-    fn fresh(&self) -> Self {
-        Self {
-            pinned: self.pinned,
-            demotion: self.demotion,
-            excluded: self.excluded,
-            limit: self.limit,
-            ..Self::new(self.provider, self.channel, self.instance, self.transport)
-        }
-    }
-
-    /// The channel's health as seen at selection.
-    #[must_use]
-    pub const fn tier(&self) -> Tier {
-        Tier {
-            half_open: self.demotion.contains(Demotion::HALF_OPEN),
-            limited: self.demotion.contains(Demotion::LIMITED),
-        }
-    }
-
-    /// How far the call got with this channel.
-    #[must_use]
-    pub fn progress(&self) -> Progress {
-        // Relaxed here and below: each word says everything by itself.
-        let state = self.state.load(Ordering::Relaxed);
-        match state & KIND {
-            FRESH | DEFERRED => Progress::Untried,
-            DROPPED => Progress::Dropped,
-            TAKEN => Progress::Taken,
-            ANSWERED => Progress::Answered,
-            SKIPPED => Progress::Skipped(category(state)),
-            _ => Progress::Failed(category(state)),
-        }
-    }
-
-    /// Time spent waiting for this channel.
-    #[must_use]
-    pub fn upstream(&self) -> Duration {
-        Duration::from_nanos(self.upstream_nanos.load(Ordering::Relaxed))
-    }
-
-    /// Writes down the time spent waiting for this channel.
-    pub fn set_upstream(&self, time: Duration) {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.upstream_nanos.store(nanos, Ordering::Relaxed);
-    }
-
-    /// Writes down that the channel gave the call's answer.
-    pub fn answered(&self) {
-        self.state.store(ANSWERED, Ordering::Relaxed);
-    }
-
-    fn failed(&self, category: Category) {
-        self.state.store(FAILED | (category as u32) << CATEGORY_SHIFT, Ordering::Relaxed);
-    }
-
-    /// Writes down that the channel was not sent to after all.
-    pub fn skipped(&self, category: Category) {
-        self.state.store(SKIPPED | (category as u32) << CATEGORY_SHIFT, Ordering::Relaxed);
-    }
-
-    fn take(&self, from: u32) -> bool {
-        self.state.compare_exchange(from, TAKEN, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    }
-}
-
-/// A copy of the word, with nothing shared.
-impl Clone for Candidate {
-    fn clone(&self) -> Self {
-        Self {
-            state: AtomicU32::new(self.state.load(Ordering::Relaxed)),
-            upstream_nanos: AtomicU64::new(self.upstream_nanos.load(Ordering::Relaxed)),
-            reasons: self.reasons.clone(),
-            ..*self
-        }
-    }
-}
-
-const KIND: u32 = 0xff;
-const CATEGORY_SHIFT: u32 = 8;
-const FRESH: u32 = 0;
-const DEFERRED: u32 = 1;
-const DROPPED: u32 = 2;
-const TAKEN: u32 = 3;
-const ANSWERED: u32 = 4;
-const SKIPPED: u32 = 5;
-const FAILED: u32 = 6;
-
-fn category(state: u32) -> Category {
-    Category::ALL[(state >> CATEGORY_SHIFT) as usize]
-}
-
-/// How far a call got with a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// Its turn has not come.
-    Untried,
-    /// Taken out after another channel's failure ruled it out.
-    Dropped,
-    /// Being tried.
-    Taken,
-    /// It gave the answer.
-    Answered,
-    /// Its turn came, and nothing was sent.
-    Skipped(Category),
-    /// It was sent to and failed.
-    Failed(Category),
-}
-
-/// What speaks against a channel without ruling it out; several things can.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Demotion(u8);
-
-impl Demotion {
-    /// Nothing.
-    pub const NONE: Self = Self(0);
-    /// The breaker is half-open.
-    pub const HALF_OPEN: Self = Self(1);
-    /// The provider asked for fewer requests.
-    pub const LIMITED: Self = Self(2);
-    /// The node may not have the requested block yet. Does not change the tier: moves the channel back
-    /// within it.
-    pub const BEHIND: Self = Self(4);
-    /// Attempts on the channel wait, and nothing is heard of it. Moves it back within its tier, behind those that
-    /// may lack the requested block.
-    pub const STALLED: Self = Self(8);
-    /// The breaker is half-open and waits for as many attempts as it lets through: it will most likely refuse. The
-    /// channel is still drawn in its turn, but no time is kept for it.
-    pub const BUSY: Self = Self(16);
-
-    /// Whether `other` is part of this.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// Both together.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// The names of what this is made of.
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
-        let all = [
-            (Self::HALF_OPEN, "half_open"),
-            (Self::BUSY, "busy"),
-            (Self::LIMITED, "limited"),
-            (Self::STALLED, "stalled"),
-            (Self::BEHIND, "behind"),
-        ];
-        all.into_iter().filter(move |(part, _)| self.contains(*part)).map(|(_, name)| name)
-    }
-}
-
-/// The health group of a channel: order between groups beats the strategy's order within them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tier {
-    /// The breaker is half-open.
-    pub half_open: bool,
-    /// The provider asked for fewer requests.
-    pub limited: bool,
-}
+pub use self::demotion::{Demotion, Tier};
+use self::entry::Turn;
+pub use self::entry::{Candidate, Progress};
+use crate::catalog::{Category, ChannelKey, InstanceKey};
 
 /// A closed list of candidates that failover, and a hedge's racers, draw from.
 ///
@@ -321,9 +105,9 @@ impl Candidates {
         while start < self.list.len() {
             let tier = self.list[start].tier();
             let length = self.list[start..].iter().take_while(|candidate| candidate.tier() == tier).count();
-            for state in [FRESH, DEFERRED] {
+            for turn in [Turn::Regular, Turn::Late] {
                 let group = (start..start + length).filter(|at| eligible(&self.list[*at]));
-                if let Some(at) = group.into_iter().find(|at| self.list[*at].take(state)) {
+                if let Some(at) = group.into_iter().find(|at| self.list[*at].take(turn)) {
                     return Some(at);
                 }
             }
@@ -400,26 +184,18 @@ impl Candidates {
 
     /// Puts a drawn channel back behind the others of its tier.
     pub fn put_back(&self, index: usize) {
-        self.list[index].state.store(DEFERRED, Ordering::Relaxed);
+        self.list[index].put_back();
     }
 
     /// Takes out every untried channel of a provider.
     pub fn drop_provider(&self, provider: u16) {
-        for candidate in self.list.iter().filter(|candidate| candidate.provider == provider) {
-            for state in [FRESH, DEFERRED] {
-                // Fails where another racer just took the channel; it may finish then.
-                let _ =
-                    candidate.state.compare_exchange(state, DROPPED, Ordering::Relaxed, Ordering::Relaxed);
-            }
-        }
+        let its = self.list.iter().filter(|candidate| candidate.provider == provider);
+        its.for_each(Candidate::drop_untried);
     }
 
     /// Moves the untried channels of an instance behind the others of their tier.
     pub fn defer_instance(&self, instance: InstanceKey) {
-        for candidate in self.list.iter().filter(|candidate| candidate.instance == instance) {
-            // Fails where the channel was drawn or moved before; nothing is left to do then.
-            let _ = candidate.state.compare_exchange(FRESH, DEFERRED, Ordering::Relaxed, Ordering::Relaxed);
-        }
+        self.list.iter().filter(|candidate| candidate.instance == instance).for_each(Candidate::defer);
     }
 
     /// Counts a dispatch and answers how many there were before it.
@@ -461,6 +237,7 @@ impl Candidates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Transport;
 
     fn list(tiers: &[Demotion]) -> Candidates {
         let shortlist = tiers.iter().enumerate().map(|(at, demotion)| {

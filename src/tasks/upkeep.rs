@@ -13,8 +13,9 @@ use crate::runtime::Runtime;
 const BEAT: Duration = Duration::from_millis(100);
 
 /// Makes breakers half-open when their time is over, whether or not a call asks for the channel; takes the say in the
-/// consensus height from instances whose HTTP breaker is open, until they report again; and forgets the channels that the catalogue no longer has: an upstream that is taken back later starts anew. What is known of the
-/// others is not touched.
+/// consensus height from instances whose HTTP breaker is open, until they report again; and forgets the channels that
+/// the catalogue no longer has: an upstream that is taken back later starts anew. What is known of the others is not
+/// touched.
 ///
 /// Calls need none of this to be treated right; it is for those who watch, and for those who remove an upstream
 /// because of what is known of it.

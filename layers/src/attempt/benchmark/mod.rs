@@ -30,10 +30,11 @@
 //! ([`FastestPolicy::explore`], [`FastestPolicy::recheck`]). [`LatencyWeighted`] needs nothing of the kind: every
 //! channel has a share of its own.
 //!
-//! **Memory.** A series takes about 180 bytes, its share of all tables included: percentiles come from a ring of the
+//! **Memory.** A series takes about 180 bytes, its share of all tables included. Percentiles come from a ring of the
 //! last hundred latencies at one byte each: a histogram or a sketch that is as exact takes kilobytes, cannot be
-//! written by many threads without a lock, and counts what is long past. The registry of methods bounds how many series a client can bring about, and what was
-//! not used for long is dropped by [`Benchmarks::expire`], which somebody has to call now and then.
+//! written by many threads without a lock, and counts what is long past. The registry of methods bounds how many
+//! series a client can bring about, and what was not used for long is dropped by [`Benchmarks::expire`], which somebody
+//! has to call now and then.
 //!
 //! **Cancel safety.** An attempt that is dropped, or a stream of one, is not recorded.
 //!

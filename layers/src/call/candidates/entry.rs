@@ -22,8 +22,8 @@ pub struct Candidate {
     pub pinned: bool,
     /// What speaks against the channel without ruling it out.
     pub demotion: Demotion,
-    /// What rules the channel out, as a short name such as `circuit_open`. A channel that is only out for a declared parameter limit is in
-    /// [`limit`](Self::limit) instead.
+    /// What rules the channel out, as a short name such as `circuit_open`. A channel that is only out for a declared
+    /// parameter limit is in [`limit`](Self::limit) instead.
     pub excluded: Option<&'static str>,
     /// How long the exclusion will last, where that is known.
     pub retry_after: Option<Duration>,

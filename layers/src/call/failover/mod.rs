@@ -99,8 +99,8 @@ impl FailoverLayer {
     }
 
     /// Says how a call chooses its channels anew: when another catalogue came into force after it was planned and before
-    /// its next attempt, and when all it chose first have failed. `choose` gets the call under its new plan and answers ranked candidates; give it what the
-    /// layers outside do:
+    /// its next attempt, and when all it chose first have failed. `choose` gets the call under its new plan and answers
+    /// ranked candidates; give it what the layers outside do:
     ///
     /// ```
     /// use lasso_layers::call::failover::{FailoverLayer, FailoverPolicy};

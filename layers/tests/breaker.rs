@@ -110,8 +110,8 @@ async fn routing_17_case_47_two_timeouts_open_and_the_third_attempt_is_not_sent(
     let (mut service, mut upstream) = spawn(breakers);
     let attempt = an_attempt();
     for _ in 0..2 {
-        let silence = Failure::transport(TransportKind::Timeout, Dispatch::Unknown, Transport::Http);
-        let failure = exchange(&mut service, &mut upstream, attempt.clone(), Err(silence)).await.unwrap_err();
+        let failure =
+            exchange(&mut service, &mut upstream, attempt.clone(), Err(silence())).await.unwrap_err();
         assert_eq!(failure.category(), Category::Timeout);
     }
     let refused = service.call(attempt.clone()).await.unwrap_err();
@@ -128,6 +128,58 @@ async fn routing_17_case_47_two_timeouts_open_and_the_third_attempt_is_not_sent(
         (error.category, error.code, &*error.message),
         (Category::Timeout, code::TIMEOUT, "Request timeout")
     );
+}
+
+/// No answer in time.
+fn silence() -> Failure {
+    Failure::transport(TransportKind::Timeout, Dispatch::Unknown, Transport::Http)
+}
+
+/// An attempt whose client chose less than the usual time.
+fn rushed() -> Attempt {
+    let mut call = planned(&live(chain(&["a"])), call("eth_chainId", "[]"), Duration::from_secs(1));
+    call.is_rushed = true;
+    attempt(call, 0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn timeouts_of_clients_in_a_hurry_neither_count_nor_reset() {
+    let breakers = breakers();
+    let (mut service, mut upstream) = spawn(breakers);
+    let attempt = rushed();
+    let failures = || {
+        let status = breakers.status(attempt.key(), Instant::now());
+        assert_eq!(status.state, BreakerState::Closed);
+        status.failures
+    };
+    for _ in 0..3 {
+        let _ = exchange(&mut service, &mut upstream, attempt.clone(), Err(silence())).await;
+        assert_eq!(failures(), 0);
+    }
+    // What else goes wrong within the time is the provider's doing, and so is what it says itself.
+    let reset = Failure::transport(TransportKind::Broken, Dispatch::Unknown, Transport::Http);
+    let _ = exchange(&mut service, &mut upstream, attempt.clone(), Err(reset)).await;
+    assert_eq!(failures(), 1);
+    let _ = exchange(&mut service, &mut upstream, attempt.clone(), Err(silence())).await;
+    assert_eq!(failures(), 1);
+    let _ = exchange(&mut service, &mut upstream, attempt.clone(), Err(answered(Category::Timeout))).await;
+    assert_eq!(breakers.status(attempt.key(), Instant::now()).state, BreakerState::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_of_a_client_in_a_hurry_gives_its_slot_back() {
+    let breakers = breakers();
+    let (mut service, mut upstream) = spawn(breakers);
+    let attempt = rushed();
+    open(&breakers, &attempt);
+    advance(Duration::from_secs(64)).await;
+    let answer = service.call(attempt.clone());
+    let (_, send) = sent(&mut upstream).await;
+    assert_eq!(breakers.status(attempt.key(), Instant::now()).in_flight, 1);
+    send.send_error(BoxError::from(silence()));
+    assert_eq!(answer.await.unwrap_err().category(), Category::Timeout);
+    let status = breakers.status(attempt.key(), Instant::now());
+    assert_eq!((status.state, status.in_flight, status.successes), (BreakerState::HalfOpen, 0, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,7 +18,8 @@
 //! **What it counts.** A result is a success; one that is streamed is a success at its end, and a failure of the
 //! connection if it breaks off before. A failure counts if its category
 //! [penalises](crate::catalog::Category::penalises). All else, such as a revert or a rate limit, neither
-//! counts nor ends a row of failures. Changes of state are tracing events `lasso.circuit_breaker.*` and are
+//! counts nor ends a row of failures, and neither does a timeout of a call whose client [chose
+//! less](crate::attempt::Attempt::was_cut_short) than the usual time. Changes of state are tracing events `lasso.circuit_breaker.*` and are
 //! told to the [observer](Breakers::observe).
 //!
 //! **Probation.** An attempt holds one of the few slots of a half-open breaker until its answer is there or begins. One

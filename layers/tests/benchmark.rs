@@ -100,6 +100,33 @@ async fn routing_17_case_68_each_attempt_counts_once_with_its_own_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_client_in_a_hurry_does_not_wait_for_is_not_recorded() {
+    let silence = || Failure::transport(TransportKind::Timeout, Dispatch::Unknown, Transport::Http);
+    let reset = || Failure::transport(TransportKind::Broken, Dispatch::Unknown, Transport::Http);
+    let live = live(chain(&["a"]));
+    for (is_rushed, outcome, recorded) in [
+        (true, Err(silence()), None),
+        (false, Err(silence()), Some((0, 1))),
+        // What the provider does within the time counts, and so does what it says itself.
+        (true, Err(reset()), Some((0, 1))),
+        (true, Err(answered(Category::Timeout)), Some((0, 1))),
+        (true, Ok(reply("1")), Some((1, 0))),
+    ] {
+        let name = format!("{outcome:?}, rushed: {is_rushed}");
+        let benchmarks = Benchmarks::new();
+        let mut call = call_to(&live, "eth_call");
+        call.is_rushed = is_rushed;
+        let attempt = attempt(call, 0);
+        exchange(benchmarks, &attempt, TOOK, outcome).await;
+        let summary = benchmarks.read(series(&attempt));
+        assert_eq!(summary.map(|summary| (summary.successes, summary.failures)), recorded, "{name}");
+        let window = benchmarks.calls_within(attempt.provider().key, Duration::from_secs(60), Instant::now());
+        assert_eq!(window.calls, u64::from(recorded.is_some()), "{name}");
+        assert_eq!(attempt.candidate().upstream(), TOOK, "the time was spent all the same");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn failures_count_by_category() {
     const COUNTED: [Category; 6] = [
         Category::ServerError,

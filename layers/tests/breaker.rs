@@ -110,8 +110,8 @@ async fn routing_17_case_47_two_timeouts_open_and_the_third_attempt_is_not_sent(
     let (mut service, mut upstream) = spawn(breakers);
     let attempt = an_attempt();
     for _ in 0..2 {
-        let silence = Failure::transport(TransportKind::Timeout, Dispatch::Unknown, Transport::Http);
-        let failure = exchange(&mut service, &mut upstream, attempt.clone(), Err(silence)).await.unwrap_err();
+        let failure =
+            exchange(&mut service, &mut upstream, attempt.clone(), Err(silence())).await.unwrap_err();
         assert_eq!(failure.category(), Category::Timeout);
     }
     let refused = service.call(attempt.clone()).await.unwrap_err();
@@ -128,6 +128,58 @@ async fn routing_17_case_47_two_timeouts_open_and_the_third_attempt_is_not_sent(
         (error.category, error.code, &*error.message),
         (Category::Timeout, code::TIMEOUT, "Request timeout")
     );
+}
+
+/// No answer in time.
+fn silence() -> Failure {
+    Failure::transport(TransportKind::Timeout, Dispatch::Unknown, Transport::Http)
+}
+
+/// An attempt whose client chose less than the usual time.
+fn rushed() -> Attempt {
+    let mut call = planned(&live(chain(&["a"])), call("eth_chainId", "[]"), Duration::from_secs(1));
+    call.is_rushed = true;
+    attempt(call, 0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn timeouts_of_clients_in_a_hurry_neither_count_nor_reset() {
+    let breakers = breakers();
+    let (mut service, mut upstream) = spawn(breakers);
+    let attempt = rushed();
+    let failures = || {
+        let status = breakers.status(attempt.key(), Instant::now());
+        assert_eq!(status.state, BreakerState::Closed);
+        status.failures
+    };
+    for _ in 0..3 {
+        let _ = exchange(&mut service, &mut upstream, attempt.clone(), Err(silence())).await;
+        assert_eq!(failures(), 0);
+    }
+    // What else goes wrong within the time is the provider's doing, and so is what it says itself.
+    let reset = Failure::transport(TransportKind::Broken, Dispatch::Unknown, Transport::Http);
+    let _ = exchange(&mut service, &mut upstream, attempt.clone(), Err(reset)).await;
+    assert_eq!(failures(), 1);
+    let _ = exchange(&mut service, &mut upstream, attempt.clone(), Err(silence())).await;
+    assert_eq!(failures(), 1);
+    let _ = exchange(&mut service, &mut upstream, attempt.clone(), Err(answered(Category::Timeout))).await;
+    assert_eq!(breakers.status(attempt.key(), Instant::now()).state, BreakerState::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_of_a_client_in_a_hurry_gives_its_slot_back() {
+    let breakers = breakers();
+    let (mut service, mut upstream) = spawn(breakers);
+    let attempt = rushed();
+    open(&breakers, &attempt);
+    advance(Duration::from_secs(64)).await;
+    let answer = service.call(attempt.clone());
+    let (_, send) = sent(&mut upstream).await;
+    assert_eq!(breakers.status(attempt.key(), Instant::now()).in_flight, 1);
+    send.send_error(BoxError::from(silence()));
+    assert_eq!(answer.await.unwrap_err().category(), Category::Timeout);
+    let status = breakers.status(attempt.key(), Instant::now());
+    assert_eq!((status.state, status.in_flight, status.successes), (BreakerState::HalfOpen, 0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -333,25 +385,65 @@ async fn streams_that_break_off_open_as_broken_connections_do() {
     assert_eq!(status.last_error.unwrap().category, Category::NetworkError);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_stream_holds_its_slot_to_its_end() {
-    let breakers = breakers();
-    let (mut service, mut upstream) = spawn(breakers);
+/// A service whose breaker has waited long enough, and the attempt that it is about.
+async fn on_probation(
+    breakers: Breakers,
+) -> (mock::Spawn<CircuitBreaker<Mock<Attempt, Reply>>>, Upstream, Attempt) {
+    let (service, upstream) = spawn(breakers);
     let attempt = an_attempt();
     open(&breakers, &attempt);
     advance(Duration::from_secs(64)).await;
+    (service, upstream, attempt)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_on_probation_holds_no_slot_and_counts_at_its_end() {
+    let breakers = breakers();
+    let (mut service, mut upstream, attempt) = on_probation(breakers).await;
     let status = || breakers.status(attempt.key(), Instant::now());
+    // One that waits for its answer meanwhile, so that a slot too many that comes back is seen.
+    let _waits = breakers.admit(attempt.channel(), Instant::now()).unwrap();
     let mut whole =
         stream_of(exchange(&mut service, &mut upstream, attempt.clone(), Ok(streamed(["{", "}"]))).await);
     let dropped =
         stream_of(exchange(&mut service, &mut upstream, attempt.clone(), Ok(streamed(["{", "}"]))).await);
-    assert_eq!((status().in_flight, status().successes), (2, 0));
-    drop(dropped);
     assert_eq!((status().in_flight, status().successes), (1, 0));
+    drop(dropped);
+    assert_eq!((status().in_flight, status().successes), (1, 0), "who leaves says nothing");
     while whole.frame().await.is_some() {}
-    assert_eq!((status().in_flight, status().successes), (0, 1));
+    assert_eq!((status().in_flight, status().successes), (1, 1));
     drop(whole);
-    assert_eq!((status().in_flight, status().successes), (0, 1), "it is told once");
+    assert_eq!((status().in_flight, status().successes), (1, 1), "it is told once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_that_nobody_reads_do_not_end_probation() {
+    let breakers = breakers();
+    let (mut service, mut upstream, attempt) = on_probation(breakers).await;
+    let mut unread = Vec::new();
+    for _ in 0..3 {
+        let outcome = Ok(streamed(["{", "}"]));
+        unread.push(stream_of(exchange(&mut service, &mut upstream, attempt.clone(), outcome).await));
+    }
+    assert_eq!(verdict(&breakers, &attempt), Verdict::Demote(Demotion::HALF_OPEN), "it is not busy");
+    for after in [BreakerState::HalfOpen, BreakerState::Closed] {
+        assert!(exchange(&mut service, &mut upstream, attempt.clone(), Ok(reply("1"))).await.is_ok());
+        assert_eq!(breakers.status(attempt.key(), Instant::now()).state, after);
+    }
+    drop(unread);
+    let status = breakers.status(attempt.key(), Instant::now());
+    assert_eq!((status.state, status.failures), (BreakerState::Closed, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_breaks_off_on_probation_opens_again() {
+    let breakers = breakers();
+    let (mut service, mut upstream, attempt) = on_probation(breakers).await;
+    let outcome = Ok(streamed(["{", ""]));
+    let mut stream = stream_of(exchange(&mut service, &mut upstream, attempt.clone(), outcome).await);
+    while stream.frame().await.is_some_and(|frame| frame.is_ok()) {}
+    let status = breakers.status(attempt.key(), Instant::now());
+    assert_eq!((status.state, status.openings), (BreakerState::Open, 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -190,6 +190,33 @@ async fn a_client_may_ask_for_another_time_up_to_a_limit() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_call_is_rushed_if_its_client_leaves_it_less_than_the_usual_time() {
+    let mut timeouts = Timeouts::default();
+    timeouts.set("eth_call", Duration::from_secs(3));
+    let policy = ProfilePolicy {
+        timeouts,
+        ws_timeout: Duration::from_secs(7),
+        max_requested_timeout: Duration::from_secs(6),
+        ..ProfilePolicy::default()
+    };
+    for (transport, asked, expected) in [
+        (Transport::Http, None, false),
+        (Transport::Http, Some(2_999), true),
+        (Transport::Http, Some(3_000), false),
+        (Transport::Http, Some(60_000), false),
+        (Transport::Ws, None, false),
+        (Transport::Ws, Some(3_000), true),
+        // More than is granted, and what is granted is less than the usual time.
+        (Transport::Ws, Some(60_000), true),
+    ] {
+        let mut call = call_by(|route| route.timeout = asked.map(Duration::from_millis));
+        call.origin.transport = Some(transport);
+        let call = resolve(&live(), policy.clone(), call).await.unwrap();
+        assert_eq!(call.is_rushed, expected, "{transport:?} {asked:?}");
+    }
+}
+
 #[tokio::test]
 async fn items_of_a_batch_share_its_snapshot_and_its_provider() {
     let live = live();

@@ -98,6 +98,25 @@ async fn routing_17_case_47_two_timeouts_open() {
 }
 
 #[tokio::test]
+async fn timeouts_of_clients_in_a_hurry_do_not_open() {
+    let usual = |settings: &mut Settings| _ = settings.timeouts.methods.insert(WHO.into(), ms(100));
+    let world = World::with(&["a"], usual, |_| {}).await;
+    world.behave("a", Fault::Hang);
+    let timed_out = async |path| {
+        assert_eq!(world.proxy.call_at(path, WHO, json!([])).await.error().0, -32007, "{path}");
+        let breaker = world.proxy.breaker("a");
+        (breaker.state, breaker.failures)
+    };
+    for _ in 0..3 {
+        assert_eq!(timed_out("/rpc/ethereum?timeout=50").await, (BreakerState::Closed, 0));
+    }
+    // Who asks for as much as there would have been is in no hurry.
+    assert_eq!(timed_out("/rpc/ethereum?timeout=100").await, (BreakerState::Closed, 1));
+    assert_eq!(timed_out("/rpc/ethereum").await, (BreakerState::Open, 2));
+    assert_eq!(world.asked(), [5]);
+}
+
+#[tokio::test]
 async fn routing_17_case_48_failures_of_two_kinds_share_the_count() {
     let world = World::with(&["a"], |settings| settings.timeouts.default = ms(300), |_| {}).await;
     let opened = transitions(&world);

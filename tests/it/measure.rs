@@ -46,8 +46,13 @@ async fn what_is_not_the_providers_doing_counts_for_nothing() {
     let revert = json!([{ "to": REVERTING_CONTRACT }, "latest"]);
     assert_eq!(world.proxy.call("eth_call", revert).await.error().0, 3);
     assert_eq!(counted(&world, "a", "eth_call"), (0, 0));
-    // Nor does a client that leaves.
+    // Nor does a client that does not wait as long as others.
     world.behave("a", Fault::Hang);
+    let hurried = world.proxy.call_at("/rpc/ethereum/a?timeout=50", WHO, json!([])).await;
+    assert_eq!(hurried.error().0, -32007);
+    world.wait_in_flight("a", 0).await;
+    assert_eq!(counted(&world, "a", WHO), (0, 0));
+    // Nor one that leaves.
     let call = world.proxy.spawn_call("/rpc/ethereum/a", WHO);
     world.wait_in_flight("a", 1).await;
     call.abort();

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 pub use self::departure::Departure;
-use crate::call::{Call, Candidate, Plan};
+use crate::call::{Call, Candidate, Failure, Plan, TransportKind};
 use crate::catalog::{Channel, ChannelKey, Provider, Transport};
 
 /// One try of a call on one channel.
@@ -76,6 +76,16 @@ impl Attempt {
     pub fn candidate(&self) -> &Candidate {
         let candidates = self.call.journal().candidates().expect("an attempt is drawn from candidates");
         &candidates.all()[self.candidate]
+    }
+
+    /// Whether it failed only because there was no answer within the time of a client in a
+    /// [hurry](Call::is_rushed). The provider might have answered in the time that others give it, so that no layer
+    /// holds it against it: else any client could close a provider for all. An upstream that says itself that it
+    /// timed out is taken at its word.
+    #[must_use]
+    pub fn was_cut_short(&self, failure: &Failure) -> bool {
+        self.call.is_rushed
+            && matches!(failure, Failure::Transport(failure) if matches!(failure.kind, TransportKind::Timeout))
     }
 
     /// The candidate's position in the call's list.

@@ -66,6 +66,9 @@ pub struct Call {
     pub received: Instant,
     /// When the answer must be there. Set by the layer that resolves the profile; never moved later.
     pub deadline: Instant,
+    /// The client chose less time than the call would have had. That there is no answer by then says something about
+    /// the client, and [nothing about a provider](crate::attempt::Attempt::was_cut_short). Set with the deadline.
+    pub is_rushed: bool,
     /// Who asks, and how the answer is to be decorated.
     pub origin: Origin,
     /// The batch this call is an item of.
@@ -94,6 +97,7 @@ impl Call {
             request,
             received,
             deadline: received + std::time::Duration::from_secs(10),
+            is_rushed: false,
             origin: Origin::default(),
             batch: None,
             shortlist: None,

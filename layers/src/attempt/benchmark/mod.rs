@@ -15,8 +15,9 @@
 //! **What it counts.** A result is a success with its latency: the time until the reply began, streaming to
 //! the client not included. One that is streamed is recorded at its end, as a failure if it breaks off before.
 //! A failure counts where its category [says
-//! so](crate::catalog::Category::counts_in_benchmarks). Errors that are answers, rate limits and refusals
-//! of this process count nothing. The time spent is written into the call's journal for every attempt that
+//! so](crate::catalog::Category::counts_in_benchmarks). Errors that are answers, rate limits, refusals
+//! of this process, and timeouts of calls whose clients [chose less](crate::attempt::Attempt::was_cut_short) than the
+//! usual time count nothing. The time spent is written into the call's journal for every attempt that
 //! went upstream.
 //!
 //! **Lifetime and lately.** Each series keeps two views of itself. Lifetime figures are for people: the

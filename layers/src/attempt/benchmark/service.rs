@@ -88,6 +88,11 @@ fn went_upstream(result: &Result<Reply, Failure>) -> bool {
     }
 }
 
+/// Whether a failure is one of the provider.
+fn counts(attempt: &Attempt, failure: &Failure) -> bool {
+    failure.category().counts_in_benchmarks() && !attempt.was_cut_short(failure)
+}
+
 /// Records an outcome. The one of a streamed result is only known at its end; how long it took is already.
 fn record(
     benchmarks: Benchmarks,
@@ -113,7 +118,7 @@ fn record(
             return Ok(Reply::Result(Body::Stream(stream)));
         }
         Ok(Reply::Result(Body::Full(_))) => benchmarks.success(series, time, now),
-        Err(ref failure) if failure.category().counts_in_benchmarks() => benchmarks.failure(series, now),
+        Err(ref failure) if counts(attempt, failure) => benchmarks.failure(series, now),
         Ok(Reply::Error(_)) | Err(_) => {}
     }
     result

@@ -51,11 +51,12 @@ pub(super) enum Event {
     Admit { now: u64 },
     /// Somebody looked at the clock.
     Tick { now: u64 },
-    /// A call that was admitted in `epoch` succeeded.
-    Success { epoch: u16 },
+    /// A call that was admitted in `epoch` succeeded. `slot` is whether it held one of a half-open breaker to its end.
+    Success { epoch: u16, slot: bool },
     /// A call that was admitted in `epoch` failed, and the provider is to blame.
     Failure { epoch: u16, cause: Cause },
-    /// A call that was admitted in `epoch` ended in a way that says nothing about the provider.
+    /// A call that was admitted in `epoch` gives its slot back: it ended in a way that says nothing about the provider,
+    /// or its result began, and how it ends is heard without a slot.
     Release { epoch: u16 },
     /// A probe or a poll, which is not admitted like a call, succeeded.
     ProbeSuccess { now: u64 },
@@ -118,7 +119,7 @@ impl Machine {
             // All pass. Nothing changes, so a closed breaker is admitted to by reading alone.
             (State::Closed, Event::Admit { .. }) => self.stays(),
             // One success ends a row of failures.
-            (State::Closed, Event::Success { epoch }) if epoch == self.epoch => {
+            (State::Closed, Event::Success { epoch, .. }) if epoch == self.epoch => {
                 Self { failures: 0, ..self }.stays()
             }
             (State::Closed, Event::ProbeSuccess { .. }) => Self { failures: 0, ..self }.stays(),
@@ -165,9 +166,11 @@ impl Machine {
                 }
                 Self { state: State::HalfOpen { successes, in_flight: in_flight + 1 }, ..self }.stays()
             }
-            // Enough successes close it; each gives its slot back.
-            (State::HalfOpen { successes, in_flight }, Event::Success { epoch }) if epoch == self.epoch => {
-                self.succeed(successes.saturating_add(1), in_flight.saturating_sub(1), policy)
+            // Enough successes close it; each gives back the slot that it still holds.
+            (State::HalfOpen { successes, in_flight }, Event::Success { epoch, slot })
+                if epoch == self.epoch =>
+            {
+                self.succeed(successes.saturating_add(1), in_flight.saturating_sub(slot.into()), policy)
             }
             // A probe is as good as a call, but holds no slot.
             (State::HalfOpen { successes, in_flight }, Event::ProbeSuccess { .. }) => {
@@ -178,7 +181,7 @@ impl Machine {
                 self.reopen(cause, policy)
             }
             (State::HalfOpen { .. }, Event::ProbeFailure(cause)) => self.reopen(cause, policy),
-            // Cancelled, or not the provider's fault: the slot is free again, nothing else happened.
+            // Cancelled, not the provider's fault, or not known yet: the slot is free again, nothing else happened.
             (State::HalfOpen { successes, in_flight }, Event::Release { epoch }) if epoch == self.epoch => {
                 let state = State::HalfOpen { successes, in_flight: in_flight.saturating_sub(1) };
                 Self { state, ..self }.stays()

@@ -37,7 +37,7 @@ impl Breaker {
     }
 
     fn succeed(&mut self) -> Effect {
-        self.apply(Event::Success { epoch: self.machine.epoch })
+        self.apply(Event::Success { epoch: self.machine.epoch, slot: true })
     }
 
     /// Opens it with server errors at `now`; answers the deadline.
@@ -238,6 +238,25 @@ fn routing_17_case_53_half_open_lets_three_through_at_a_time() {
 }
 
 #[test]
+fn a_success_without_a_slot_counts_and_gives_none_back() {
+    let (mut breaker, now) = Breaker::half_open();
+    let epoch = breaker.machine.epoch;
+    breaker.apply(Event::Admit { now });
+    breaker.apply(Event::Release { epoch });
+    assert_eq!(breaker.apply(Event::Success { epoch, slot: false }), Effect::None);
+    assert_eq!(breaker.machine.state, State::HalfOpen { successes: 1, in_flight: 1 });
+    let recovered = breaker.apply(Event::Success { epoch, slot: false });
+    assert_eq!(recovered, Effect::Changed(Reason::Recovered));
+
+    // The next epoch does not hear of it; a closed breaker of the same one does.
+    breaker.fail(Category::ServerError, now);
+    breaker.apply(Event::Success { epoch, slot: false });
+    assert_eq!(breaker.machine.failures, 1);
+    breaker.apply(Event::Success { epoch: breaker.machine.epoch, slot: false });
+    assert_eq!(breaker.machine.failures, 0);
+}
+
+#[test]
 fn routing_17_case_56_a_probe_makes_an_open_breaker_half_open_at_once() {
     let (mut breaker, _) = Breaker::opened(0);
     assert_eq!(breaker.apply(Event::ProbeSuccess { now: 1 }), Effect::Changed(Reason::RecoveryAttempt));
@@ -330,7 +349,7 @@ fn outcomes_of_an_earlier_epoch_change_nothing() {
     let State::Open { deadline } = breaker.machine.state else { panic!("it opened again") };
     breaker.apply(Event::Admit { now: deadline });
     let half_open = breaker.machine;
-    breaker.apply(Event::Success { epoch: stale });
+    breaker.apply(Event::Success { epoch: stale, slot: true });
     breaker.apply(Event::Failure { epoch: stale, cause: cause(Category::Timeout, deadline) });
     breaker.apply(Event::Release { epoch: stale });
     assert_eq!(breaker.machine, half_open);
@@ -366,7 +385,7 @@ proptest! {
         breaker.policy.recovery_timeout = Duration::from_millis(100);
         breaker.policy.max_recovery_timeout = Duration::from_millis(900);
         let mut model = Model::default();
-        let mut permits: Vec<(u16, u64)> = Vec::new();
+        let mut permits: Vec<(u16, u64, bool)> = Vec::new();
         let mut now = 0;
         for op in ops {
             let event = match op {
@@ -380,23 +399,38 @@ proptest! {
                     match verdict {
                         Ok(generation) => {
                             prop_assert!(matches!(effect, Effect::None | Effect::Changed(_)));
-                            permits.push((breaker.machine.epoch, generation));
+                            let slot = matches!(breaker.machine.state, State::HalfOpen { .. });
+                            permits.push((breaker.machine.epoch, generation, slot));
                         }
                         Err(refused) => prop_assert_eq!(effect, refused),
                     }
                     None
                 }
-                Op::Finish(_, _) if permits.is_empty() => None,
+                Op::Stream(_) | Op::Finish(_, _) if permits.is_empty() => None,
+                Op::Stream(which) => {
+                    let which = which % permits.len();
+                    let (epoch, generation, slot) = &mut permits[which];
+                    let held = std::mem::take(slot);
+                    if held && *generation == model.generation {
+                        model.give_slot_back();
+                    }
+                    held.then_some(Event::Release { epoch: *epoch })
+                }
                 Op::Finish(which, outcome) => {
-                    let (epoch, generation) = permits.swap_remove(which % permits.len());
+                    let (epoch, generation, slot) = permits.swap_remove(which % permits.len());
                     if generation == model.generation {
+                        if slot {
+                            model.give_slot_back();
+                        }
                         model.finish(outcome, now);
                     }
-                    Some(match outcome {
-                        Outcome::Good => Event::Success { epoch },
-                        Outcome::Bad(category) => Event::Failure { epoch, cause: cause(category, now) },
-                        Outcome::Nothing => Event::Release { epoch },
-                    })
+                    match outcome {
+                        Outcome::Good => Some(Event::Success { epoch, slot }),
+                        Outcome::Bad(category) => {
+                            Some(Event::Failure { epoch, cause: cause(category, now) })
+                        }
+                        Outcome::Nothing => slot.then_some(Event::Release { epoch }),
+                    }
                 }
                 Op::Probe(Some(category)) => {
                     model.probe_failed(category, now);
@@ -438,6 +472,8 @@ proptest! {
 enum Op {
     Wait(u64),
     Admit,
+    /// The result of a call begins; it ends later.
+    Stream(usize),
     Finish(usize, Outcome),
     Probe(Option<Category>),
     Tick,
@@ -471,6 +507,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (0..200_u64).prop_map(Op::Wait),
         8 => Just(Op::Admit),
         8 => (any::<usize>(), outcome).prop_map(|(which, outcome)| Op::Finish(which, outcome)),
+        2 => any::<usize>().prop_map(Op::Stream),
         1 => Just(Op::Probe(None)),
         2 => category().prop_map(|category| Op::Probe(Some(category))),
         1 => Just(Op::Open),
@@ -529,10 +566,13 @@ impl Model {
         Ok(self.generation)
     }
 
-    fn finish(&mut self, outcome: Outcome, now: u64) {
+    fn give_slot_back(&mut self) {
         if let Some(trial) = &mut self.trial {
             trial.in_flight -= 1;
         }
+    }
+
+    fn finish(&mut self, outcome: Outcome, now: u64) {
         match outcome {
             Outcome::Good => self.good(),
             Outcome::Bad(category) => self.bad(category, now),

@@ -18,11 +18,16 @@
 //! **What it counts.** A result is a success; one that is streamed is a success at its end, and a failure of the
 //! connection if it breaks off before. A failure counts if its category
 //! [penalises](crate::catalog::Category::penalises). All else, such as a revert or a rate limit, neither
-//! counts nor ends a row of failures. Changes of state are tracing events `lasso.circuit_breaker.*` and are
+//! counts nor ends a row of failures, and neither does a timeout of a call whose client [chose
+//! less](crate::attempt::Attempt::was_cut_short) than the usual time. Changes of state are tracing events `lasso.circuit_breaker.*` and are
 //! told to the [observer](Breakers::observe).
 //!
-//! **Cancel safety.** An attempt that is dropped, or a stream of one, gives its half-open slot back and blames
-//! nobody. An outcome that arrives after the breaker has changed its state changes nothing.
+//! **Probation.** An attempt holds one of the few slots of a half-open breaker until its answer is there or begins. One
+//! that is streamed is still judged at its end, but holds no slot meanwhile: a client that reads slowly, or not at
+//! all, takes nothing from others.
+//!
+//! **Cancel safety.** An attempt that is dropped gives its half-open slot back and blames nobody; a stream that is
+//! dropped blames nobody. An outcome that arrives after the breaker has changed its state changes nothing.
 //!
 //! ```
 //! use lasso_layers::attempt::Attempt;

@@ -1,5 +1,6 @@
 //! The leave to send, and what comes back of it.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ pub struct Permit {
     breakers: Breakers,
     key: ChannelKey,
     epoch: u16,
-    /// A half-open breaker counts its permits: this one has to be given back.
+    /// A half-open breaker counts the attempts that wait for an answer: this one has to be given back.
     slot: bool,
 }
 
@@ -44,10 +45,13 @@ impl Permit {
     }
 
     /// Reports the outcome of a streamed result with its end, which is when it is known: a whole one is a success, one
-    /// that breaks off a failure. Until then the permit is held. A stream that is dropped says nothing about the
-    /// provider.
+    /// that breaks off a failure. A stream that is dropped says nothing about the provider.
+    ///
+    /// The slot of a half-open breaker goes back at once. From here on the client sets the pace, and who reads slowly
+    /// must not keep others from finding out how the provider does.
     #[must_use]
-    pub fn settle_at_end(self, stream: StreamBody, channel: Arc<Channel>) -> StreamBody {
+    pub fn settle_at_end(mut self, stream: StreamBody, channel: Arc<Channel>) -> StreamBody {
+        self.give_slot_back();
         stream.on_end(move |end| match end {
             Ok(()) => self.success(&channel),
             Err(_) => {
@@ -60,8 +64,8 @@ impl Permit {
 
     /// Reports a success. `channel` names the breaker in logs.
     pub fn success(mut self, channel: &Channel) {
-        self.slot = false;
-        self.breakers.succeeded(channel, self.epoch);
+        let slot = mem::take(&mut self.slot);
+        self.breakers.succeeded(channel, self.epoch, slot);
     }
 
     /// Reports a failure that counts, whatever its category. `channel` names the breaker in logs.
@@ -69,13 +73,17 @@ impl Permit {
         self.slot = false;
         self.breakers.failed(channel, self.epoch, failure, now);
     }
+
+    fn give_slot_back(&mut self) {
+        if mem::take(&mut self.slot) {
+            self.breakers.released(self.key, self.epoch);
+        }
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if self.slot {
-            self.breakers.released(self.key, self.epoch);
-        }
+        self.give_slot_back();
     }
 }
 

@@ -97,6 +97,10 @@ where
                         let stream = permit.settle_at_end(stream, attempt.channel().clone());
                         Ok(Reply::Result(Body::Stream(stream)))
                     }
+                    Err(failure) if attempt.was_cut_short(&failure) => {
+                        drop(permit);
+                        Err(failure)
+                    }
                     result => {
                         permit.settle(attempt.channel(), &result, Instant::now);
                         result

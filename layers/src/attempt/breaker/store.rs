@@ -159,10 +159,10 @@ impl Breakers {
         }
     }
 
-    pub(super) fn succeeded(&self, channel: &Channel, epoch: u16) {
+    pub(super) fn succeeded(&self, channel: &Channel, epoch: u16, slot: bool) {
         // Nearly every call ends here.
         if !self.cell(channel.key).word.is_untroubled() {
-            self.apply(channel, Event::Success { epoch }, None);
+            self.apply(channel, Event::Success { epoch, slot }, None);
         }
     }
 

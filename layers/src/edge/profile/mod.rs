@@ -13,7 +13,8 @@
 //! chosen for a batch goes first.
 //!
 //! **Time.** What the route asks for, up to [`ProfilePolicy::max_requested_timeout`]; otherwise that of the method, or of
-//! any call over WebSocket.
+//! any call over WebSocket. A call that gets less than that because of its route is marked as
+//! [rushed](crate::call::Call::is_rushed): what it does not wait for is not held against providers.
 //!
 //! **When to use it.** Always: no other layer looks names up.
 //!
@@ -142,14 +143,15 @@ impl ProfileLayer {
             .unwrap_or((self.policy.default_strategy, StrategySource::Default))
     }
 
-    fn timeout(&self, call: &Call) -> Duration {
-        if let Some(asked) = call.route.timeout {
-            return asked.min(self.policy.max_requested_timeout);
-        }
-        match call.origin.transport {
+    /// How long the call may take, and whether that is less than if its client had not asked.
+    fn time(&self, call: &Call) -> (Duration, bool) {
+        let usual = match call.origin.transport {
             Some(Transport::Ws) => self.policy.ws_timeout,
             _ => self.policy.timeouts.of(call.method, &call.request.method()),
-        }
+        };
+        let Some(asked) = call.route.timeout else { return (usual, false) };
+        let time = asked.min(self.policy.max_requested_timeout);
+        (time, time < usual)
     }
 }
 
@@ -193,7 +195,9 @@ where
             Ok(plan) => plan,
             Err(rejection) => return Either::Right(ready(Err(rejection.into()))),
         };
-        call.deadline = call.received + self.layer.timeout(&call);
+        let (time, is_rushed) = self.layer.time(&call);
+        call.deadline = call.received + time;
+        call.is_rushed = is_rushed;
         call.journal().set_plan(plan);
         Either::Left(self.inner.call(call))
     }

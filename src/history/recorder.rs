@@ -43,8 +43,12 @@ impl Recorder {
                 break;
             }
         }
+        self.close().await;
+    }
+
+    async fn close(&self) {
         let history = self.history.clone();
-        // It does not panic: there is nobody to tell in the end.
+        // It does not panic, and there would be nobody to tell.
         let _ = tokio::task::spawn_blocking(move || history.shared.archive.close()).await;
     }
 
@@ -64,7 +68,7 @@ impl Recorder {
             Ok(Err(error)) => Some(error.to_string()),
             Err(panic) => {
                 // Whatever the file held, the next round opens and checks it.
-                self.history.shared.archive.close();
+                self.close().await;
                 Some(panic.to_string())
             }
         };

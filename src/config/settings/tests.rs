@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use lasso_layers::catalog::{Category, MethodId, Strategy};
 
 use super::super::environment::Environment;
@@ -168,6 +166,17 @@ fn settings_that_limit_each_other_are_compared() {
             "config/lasso.yml:1: log.slow_warn_ms: found 2000; allowed is at most 1500, the value of `log.very_slow_ms` [invalid_value]",
         ]
     );
+}
+
+#[test]
+fn silence_counts_before_it_is_forgotten() {
+    let stall = |after, expires| parse(&format!("stall: {{ after_ms: {after}, expires_ms: {expires} }}"), &[]);
+    assert!(stall(9, 10).is_ok());
+    assert_eq!(
+        stall(10, 10).unwrap_err(),
+        ["config/lasso.yml:1: stall.after_ms: found 10; allowed is less than 10, the value of `stall.expires_ms` [invalid_value]"]
+    );
+    assert!(stall(11, 10).is_err());
 }
 
 #[test]

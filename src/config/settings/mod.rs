@@ -33,22 +33,38 @@ type Relation = (fn(&Duration, &Duration) -> bool, &'static str);
 const AT_MOST: Relation = (Duration::le, "at most");
 const LESS_THAN: Relation = (Duration::lt, "less than");
 
+/// Where the settings file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettingsFile<'a> {
+    /// Its path.
+    pub path: &'a Path,
+    /// Who said so, such as `--config`: a file that somebody named has to exist. Without, it may be missing.
+    pub named_by: Option<&'a str>,
+}
+
 impl Settings {
-    /// Reads the settings file and what environment variables say over it. A missing file says nothing.
+    /// Reads the settings file and what environment variables say over it. A file that is missing says nothing if it
+    /// may be.
     ///
     /// `LASSO__SECTION__KEY` overrides one key. Before it come variables with a name of their own, such as
     /// `PORT` and `LW_BETA`; `LASSO_LISTEN` has the last word on the address.
     ///
     /// # Errors
     ///
-    /// Every problem of the file and of all variables.
-    pub fn load(path: &Path, environment: &Environment) -> Result<Self, Vec<Located>> {
-        let text = match load::text(path) {
-            Ok(text) => text,
-            Err(_) if !path.exists() => String::new(),
-            Err(problem) => return Err(vec![problem]),
+    /// Every problem of the file and of all variables; a file that cannot be read is the only one.
+    pub fn load(file: SettingsFile<'_>, environment: &Environment) -> Result<Self, Vec<Located>> {
+        let shown = file.path.display().to_string();
+        let is_missing = || matches!(file.path.try_exists(), Ok(false));
+        let text = match (load::text(file.path), file.named_by) {
+            (Ok(text), _) => text,
+            (Err(_), None) if is_missing() => String::new(),
+            (Err(_), Some(name)) if is_missing() => {
+                let message = format!("there is no such file, and {name} names it");
+                return Err(vec![Located::error(&shown, 0, "", "settings_file_missing", message)]);
+            }
+            (Err(problem), _) => return Err(vec![problem]),
         };
-        Self::parse(&path.display().to_string(), &text, environment)
+        Self::parse(&shown, &text, environment)
     }
 
     /// Like [`load`](Self::load), with the text of the file.

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{Environment, Located, Settings};
+use crate::config::{Environment, Located, Settings, SettingsFile};
 use crate::{config, run};
 
 /// Ethereum JSON-RPC router: one URL, many providers.
@@ -46,7 +47,7 @@ struct Files {
     /// The folder with one file for each profile.
     #[arg(long, value_name = "DIR", env = "LASSO_PROFILES", default_value = "config/profiles")]
     profiles: PathBuf,
-    /// The settings file; every setting has a default, and so has an absent file.
+    /// The settings file; every setting has a default. A file that is named has to exist.
     #[arg(long, value_name = "FILE", env = "LASSO_CONFIG", default_value = "config/lasso.yml")]
     config: PathBuf,
 }
@@ -61,12 +62,24 @@ struct Listen {
 /// Runs the command that the process was started with, until it is done or the process is asked to end.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let matches = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let of_command = matches.subcommand().map_or(&matches, |(_, of_command)| of_command);
     match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
-        Command::Serve(serve) => finish(self::serve(&serve)),
-        Command::Check(files) => check(&files),
+        Command::Serve(serve) => finish(self::serve(&serve, settings_file(&serve.files, of_command))),
+        Command::Check(files) => check(&files, settings_file(&files, of_command)),
         Command::Demo { listen } => finish(demo(&listen)),
     }
+}
+
+/// The settings file, and who named it if it is not the one that is read otherwise.
+fn settings_file<'a>(files: &'a Files, matches: &ArgMatches) -> SettingsFile<'a> {
+    let named_by = match matches.value_source("config") {
+        Some(ValueSource::CommandLine) => Some("`--config`"),
+        Some(ValueSource::EnvVariable) => Some("LASSO_CONFIG"),
+        _ => None,
+    };
+    SettingsFile { path: &files.config, named_by }
 }
 
 /// Why a command could not do its work.
@@ -76,24 +89,24 @@ enum Refusal {
     Run(run::Error),
 }
 
-fn serve(arguments: &Serve) -> Result<(), Refusal> {
+fn serve(arguments: &Serve, file: SettingsFile<'_>) -> Result<(), Refusal> {
     let environment = environment()?;
-    let settings = settings(&arguments.files, &arguments.listen, &environment)?;
+    let settings = settings(file, &arguments.listen, &environment)?;
     let loaded = config::load(&arguments.files.profiles, &environment).map_err(Refusal::Configuration)?;
     run::serve(&settings, loaded, arguments.files.profiles.clone()).map_err(Refusal::Run)
 }
 
 fn demo(listen: &Listen) -> Result<(), Refusal> {
     let environment = environment()?;
-    let nowhere = Files { profiles: PathBuf::new(), config: PathBuf::new() };
-    let settings = settings(&nowhere, listen, &environment)?;
+    let nowhere = SettingsFile { path: Path::new(""), named_by: None };
+    let settings = settings(nowhere, listen, &environment)?;
     run::demo(&settings).map_err(Refusal::Run)
 }
 
-fn check(files: &Files) -> ExitCode {
+fn check(files: &Files, settings: SettingsFile<'_>) -> ExitCode {
     match environment() {
         Ok(environment) => {
-            match config::check(&files.profiles, &files.config, &environment, &mut io::stdout()) {
+            match config::check(&files.profiles, settings, &environment, &mut io::stdout()) {
                 Ok(code) => ExitCode::from(code),
                 // Nobody is left to read the answer.
                 Err(_) => ExitCode::FAILURE,
@@ -107,8 +120,8 @@ fn environment() -> Result<Environment, Refusal> {
     Environment::load(Path::new(".")).map_err(Refusal::Configuration)
 }
 
-fn settings(files: &Files, listen: &Listen, environment: &Environment) -> Result<Settings, Refusal> {
-    let mut settings = Settings::load(&files.config, environment).map_err(Refusal::Configuration)?;
+fn settings(file: SettingsFile<'_>, listen: &Listen, environment: &Environment) -> Result<Settings, Refusal> {
+    let mut settings = Settings::load(file, environment).map_err(Refusal::Configuration)?;
     if let Some(listen) = listen.listen {
         settings.server.listen = listen;
     }

@@ -9,7 +9,7 @@ use lasso_layers::catalog::Live;
 use super::environment::Environment;
 use super::load::{self, Loaded};
 use super::problem::Located;
-use super::settings::Settings;
+use super::settings::{Settings, SettingsFile};
 
 /// Reads the settings and all profiles as a start would and writes every problem, one a line, and then what
 /// was found. Returns the exit code: 0 where a start would succeed, warnings or not, and 1 where it would be
@@ -20,7 +20,7 @@ use super::settings::Settings;
 /// Only if `out` cannot be written.
 pub fn check(
     profiles: &Path,
-    settings: &Path,
+    settings: SettingsFile<'_>,
     environment: &Environment,
     out: &mut impl Write,
 ) -> io::Result<u8> {
@@ -84,6 +84,7 @@ mod tests {
     fn run(profiles: &Path, settings: &Path, variables: &[(&str, &str)]) -> (u8, String) {
         let environment: Environment = variables.iter().copied().collect();
         let mut out = Vec::new();
+        let settings = SettingsFile { path: settings, named_by: None };
         let code = check(profiles, settings, &environment, &mut out).unwrap();
         (code, String::from_utf8(out).unwrap())
     }

@@ -32,9 +32,10 @@ pub struct Loaded {
 ///
 /// Every problem of every file, warnings included, if at least one is an error.
 pub fn load(directory: &Path, environment: &Environment) -> Result<Loaded, Vec<Located>> {
+    let is_new = matches!(directory.try_exists(), Ok(false));
     let files = files(directory).map_err(|error| vec![Located::file_error(directory, &error)])?;
     let legacy = directory.parent().map(|parent| parent.join("chains.yml")).filter(|_| files.is_empty());
-    let mut set = Set::default();
+    let mut set = Set { is_new, ..Set::default() };
     match legacy.filter(|path| path.is_file()) {
         Some(path) => set.add(&path, Identity { slug: None, name: "Public Providers" }, environment),
         None => {
@@ -70,6 +71,8 @@ struct Set {
     read: BTreeMap<String, (String, Read)>,
     /// Slugs that a file stands for, readable or not.
     slugs: BTreeSet<String>,
+    /// Whether the directory was created just now.
+    is_new: bool,
     problems: Vec<Located>,
 }
 
@@ -103,12 +106,12 @@ impl Set {
                 // URLs without a profile mean that one.
                 None if self.slugs.contains(&problem.profile) => continue,
                 None => Located {
+                    message: format!("{}; add `{DEFAULT_PROFILE}.yml`", self.why_absent(&problem.message)),
                     file: directory.display().to_string(),
                     line: None,
                     path: String::new(),
                     severity: Severity::Error,
                     code: problem.code,
-                    message: format!("{}; add `{DEFAULT_PROFILE}.yml`", problem.message),
                 },
             };
             if !self.explained(&located) {
@@ -121,6 +124,11 @@ impl Set {
             return Err(self.problems);
         }
         Ok(Loaded { profiles, warnings: self.problems })
+    }
+
+    /// What there is to say about the absence of the default profile.
+    fn why_absent<'a>(&self, otherwise: &'a str) -> &'a str {
+        if self.is_new { "the folder did not exist and was created" } else { otherwise }
     }
 
     /// Whether a problem says no more than that something is missing, and an error of the same file says why.

@@ -18,4 +18,4 @@ pub use self::check::{check, refusal};
 pub use self::environment::Environment;
 pub use self::load::{Loaded, load};
 pub use self::problem::Located;
-pub use self::settings::Settings;
+pub use self::settings::{Settings, SettingsFile};

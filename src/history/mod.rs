@@ -50,12 +50,15 @@ pub use self::snapshot::{SeriesName, Tallies, Tally};
 /// The name of the file in its folder.
 const FILE: &str = "history.redb";
 
+/// The shortest time between two snapshots: without any, nothing else would ever be done.
+const LEAST_INTERVAL: Duration = Duration::from_millis(1);
+
 /// Where the history is kept, and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryPolicy {
     /// The folder of the file.
     pub folder: PathBuf,
-    /// The time between two snapshots.
+    /// The time between two snapshots; one millisecond where it is shorter than that.
     pub interval: Duration,
     /// For how long snapshots are kept.
     pub retention: Duration,
@@ -93,7 +96,8 @@ struct Shared {
 impl History {
     /// A history by this policy. The file is opened by the task that writes, not here.
     #[must_use]
-    pub fn new(policy: HistoryPolicy) -> Self {
+    pub fn new(mut policy: HistoryPolicy) -> Self {
+        policy.interval = policy.interval.max(LEAST_INTERVAL);
         let bounds = Bounds { retention: policy.retention, max_bytes: policy.max_bytes };
         let archive = Archive::new(policy.folder.join(FILE), bounds);
         Self { shared: Arc::new(Shared { archive, policy, turn: Arc::new(Semaphore::new(1)) }) }

@@ -43,8 +43,12 @@ impl Recorder {
                 break;
             }
         }
+        self.close().await;
+    }
+
+    async fn close(&self) {
         let history = self.history.clone();
-        // It does not panic: there is nobody to tell in the end.
+        // It does not panic, and there would be nobody to tell.
         let _ = tokio::task::spawn_blocking(move || history.shared.archive.close()).await;
     }
 
@@ -64,7 +68,7 @@ impl Recorder {
             Ok(Err(error)) => Some(error.to_string()),
             Err(panic) => {
                 // Whatever the file held, the next round opens and checks it.
-                self.history.shared.archive.close();
+                self.close().await;
                 Some(panic.to_string())
             }
         };
@@ -87,6 +91,8 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::future::ready;
+    use std::path::Path;
     use std::time::Duration;
 
     use lasso_layers::attempt::benchmark::Series;
@@ -97,6 +103,24 @@ mod tests {
     use super::super::{HistoryPolicy, HistoryQuery};
     use super::*;
 
+    fn history(folder: &Path, interval: Duration) -> History {
+        History::new(HistoryPolicy {
+            folder: folder.to_owned(),
+            interval,
+            retention: Duration::from_secs(3_600),
+            max_bytes: 1 << 20,
+        })
+    }
+
+    #[tokio::test]
+    async fn an_interval_of_nothing_is_one_of_very_little() {
+        let folder = tempfile::tempdir().unwrap();
+        let history = history(folder.path(), Duration::ZERO);
+        assert_eq!(history.shared.policy.interval, Duration::from_millis(1));
+        let recorder = Recorder::new(history, Live::new(Vec::new()).unwrap(), Benchmarks::new());
+        recorder.run(ready(())).await;
+    }
+
     #[tokio::test]
     async fn trouble_is_said_once_and_its_end_too_and_nothing_is_lost() {
         let folder = tempfile::tempdir().unwrap();
@@ -105,12 +129,7 @@ mod tests {
         let chain = ChainSpec::new("base", 8453).provider(ProviderSpec::http("a", "http://a.example"));
         let live = Live::new(vec![ProfileSpec::new("default").chain(chain)]).unwrap();
         let provider = live.load().profiles()[0].chains()[0].providers[0].key;
-        let history = History::new(HistoryPolicy {
-            folder: occupied.clone(),
-            interval: Duration::from_secs(60),
-            retention: Duration::from_secs(3_600),
-            max_bytes: 1 << 20,
-        });
+        let history = history(&occupied, Duration::from_secs(60));
         let benchmarks = Benchmarks::new();
         let mut recorder = Recorder::new(history.clone(), live, benchmarks);
         let log = Log::default();

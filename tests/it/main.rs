@@ -4,6 +4,7 @@
 //! and nothing asserts how long something took: order, counters and the state of the stores say it all.
 
 mod breaker;
+mod cli;
 mod explain;
 mod failover;
 mod faults;

@@ -130,6 +130,15 @@ fn a_missing_directory_is_created_and_the_default_profile_asked_for() {
     assert!(profiles.is_dir());
     assert_eq!((problems.len(), problems[0].code), (1, "default_profile_missing"));
     assert!(problems[0].is_error());
+    let path = profiles.display();
+    let told = problems[0].to_string();
+    assert!(
+        told.starts_with(&format!("{path}: the folder did not exist and was created; add `default.yml`")),
+        "{told}"
+    );
+    // Now it is one without a default profile.
+    let told = load(&profiles, &Environment::default()).unwrap_err()[0].to_string();
+    assert!(told.starts_with(&format!("{path}: no profile has the slug `default`")), "{told}");
 }
 
 #[test]

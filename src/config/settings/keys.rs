@@ -199,7 +199,7 @@ sections! {
         /// Requests that wait for an upstream, with nothing heard of it since the first of them, that make it count as
         /// stalled: it is used last until it answers. 0 is never.
         "waiting" => waiting: u32 = 5, 0..=65_535;
-        /// For how long the first of them has to wait.
+        /// For how long the first of them has to wait, less than `expires_ms`.
         "after_ms" => after: Duration = ms(200), 1..=HOUR;
         /// When silence is forgotten, and the upstream gets another chance.
         "expires_ms" => expires: Duration = ms(10_000), 1..=DAY;

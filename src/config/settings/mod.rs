@@ -9,6 +9,7 @@ mod setting;
 mod words;
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::document::{self, Node};
 use super::environment::Environment;
@@ -26,22 +27,44 @@ pub use self::maps::{CategoryThresholds, MethodTimeouts};
 pub use self::setting::Secret;
 pub use self::words::{LogFormat, LogLevel, ProbeRecovery, TierOrder};
 
+/// How two settings that limit each other have to compare, and the words for it.
+type Relation = (fn(&Duration, &Duration) -> bool, &'static str);
+
+const AT_MOST: Relation = (Duration::le, "at most");
+const LESS_THAN: Relation = (Duration::lt, "less than");
+
+/// Where the settings file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettingsFile<'a> {
+    /// Its path.
+    pub path: &'a Path,
+    /// Who said so, such as `--config`: a file that somebody named has to exist. Without, it may be missing.
+    pub named_by: Option<&'a str>,
+}
+
 impl Settings {
-    /// Reads the settings file and what environment variables say over it. A missing file says nothing.
+    /// Reads the settings file and what environment variables say over it. A file that is missing says nothing if it
+    /// may be.
     ///
     /// `LASSO__SECTION__KEY` overrides one key. Before it come variables with a name of their own, such as
     /// `PORT` and `LW_BETA`; `LASSO_LISTEN` has the last word on the address.
     ///
     /// # Errors
     ///
-    /// Every problem of the file and of all variables.
-    pub fn load(path: &Path, environment: &Environment) -> Result<Self, Vec<Located>> {
-        let text = match load::text(path) {
-            Ok(text) => text,
-            Err(_) if !path.exists() => String::new(),
-            Err(problem) => return Err(vec![problem]),
+    /// Every problem of the file and of all variables; a file that cannot be read is the only one.
+    pub fn load(file: SettingsFile<'_>, environment: &Environment) -> Result<Self, Vec<Located>> {
+        let shown = file.path.display().to_string();
+        let is_missing = || matches!(file.path.try_exists(), Ok(false));
+        let text = match (load::text(file.path), file.named_by) {
+            (Ok(text), _) => text,
+            (Err(_), None) if is_missing() => String::new(),
+            (Err(_), Some(name)) if is_missing() => {
+                let message = format!("there is no such file, and {name} names it");
+                return Err(vec![Located::error(&shown, 0, "", "settings_file_missing", message)]);
+            }
+            (Err(problem), _) => return Err(vec![problem]),
         };
-        Self::parse(&path.display().to_string(), &text, environment)
+        Self::parse(&shown, &text, environment)
     }
 
     /// Like [`load`](Self::load), with the text of the file.
@@ -75,24 +98,32 @@ impl Settings {
     fn check_pairs(&self, root: &Node, report: &mut Report<'_>) {
         let breaker = &self.circuit_breaker;
         let limit = &self.upstream_rate_limit;
+        let stall = &self.stall;
         let log = &self.log;
         let pairs = [
             (
                 ("circuit_breaker.recovery_timeout_ms", breaker.recovery_timeout),
+                AT_MOST,
                 ("circuit_breaker.max_recovery_timeout_ms", breaker.max_recovery_timeout),
             ),
-            (("upstream_rate_limit.default_ms", limit.default), ("upstream_rate_limit.max_ms", limit.max)),
-            (("log.slow_info_ms", log.slow_info), ("log.slow_warn_ms", log.slow_warn)),
-            (("log.slow_warn_ms", log.slow_warn), ("log.very_slow_ms", log.very_slow)),
+            (
+                ("upstream_rate_limit.default_ms", limit.default),
+                AT_MOST,
+                ("upstream_rate_limit.max_ms", limit.max),
+            ),
+            // Silence that is forgotten when it begins to count never counts.
+            (("stall.after_ms", stall.after), LESS_THAN, ("stall.expires_ms", stall.expires)),
+            (("log.slow_info_ms", log.slow_info), AT_MOST, ("log.slow_warn_ms", log.slow_warn)),
+            (("log.slow_warn_ms", log.slow_warn), AT_MOST, ("log.very_slow_ms", log.very_slow)),
         ];
-        for ((lesser, less), (greater, more)) in pairs {
-            if less > more {
+        for ((lesser, less), (holds, allowed), (greater, more)) in pairs {
+            if !holds(&less, &more) {
                 let (less, more) = (less.as_millis(), more.as_millis());
                 report.error(
                     root.line_of(lesser),
                     lesser,
                     "invalid_value",
-                    format!("found {less}; allowed is at most {more}, the value of `{greater}`"),
+                    format!("found {less}; allowed is {allowed} {more}, the value of `{greater}`"),
                 );
             }
         }

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use lasso_layers::catalog::{Category, MethodId, Strategy};
 
 use super::super::environment::Environment;
@@ -171,6 +169,20 @@ fn settings_that_limit_each_other_are_compared() {
 }
 
 #[test]
+fn silence_counts_before_it_is_forgotten() {
+    let stall =
+        |after, expires| parse(&format!("stall: {{ after_ms: {after}, expires_ms: {expires} }}"), &[]);
+    assert!(stall(9, 10).is_ok());
+    assert_eq!(
+        stall(10, 10).unwrap_err(),
+        [
+            "config/lasso.yml:1: stall.after_ms: found 10; allowed is less than 10, the value of `stall.expires_ms` [invalid_value]"
+        ]
+    );
+    assert!(stall(11, 10).is_err());
+}
+
+#[test]
 fn variables_beat_the_file() {
     let text = "circuit_breaker: { recovery_timeout_ms: 1, failure_threshold: 9 }\nserver: { listen: '0.0.0.0:1' }\n";
     let variables = [
@@ -249,10 +261,23 @@ fn a_missing_file_is_all_defaults_and_an_unreadable_one_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let environment = Environment::default();
     let missing = directory.path().join("lasso.yml");
-    assert_eq!(Settings::load(&missing, &environment), Ok(Settings::default()));
-    let problems = Settings::load(directory.path(), &environment).unwrap_err();
-    assert_eq!(problems[0].code, "unreadable_file");
+    let load = |path| Settings::load(SettingsFile { path, named_by: None }, &environment);
+    assert_eq!(load(&missing), Ok(Settings::default()));
+    assert_eq!(load(directory.path()).unwrap_err()[0].code, "unreadable_file");
     std::fs::write(&missing, b"log:\n  level: \xff\n").unwrap();
-    let problems = Settings::load(&missing, &environment).unwrap_err();
+    let problems = load(&missing).unwrap_err();
     assert_eq!((problems[0].line, problems[0].code), (Some(2), "invalid_yaml"));
+}
+
+#[test]
+fn a_file_that_somebody_named_has_to_exist() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("laso.yml");
+    let named = SettingsFile { path: &path, named_by: Some("`--config`") };
+    let load = || Settings::load(named, &Environment::default());
+    let problems: Vec<String> = load().unwrap_err().iter().map(Located::to_string).collect();
+    let expected = "there is no such file, and `--config` names it [settings_file_missing]";
+    assert_eq!(problems, [format!("{}: {expected}", path.display())]);
+    std::fs::write(&path, "").unwrap();
+    assert_eq!(load(), Ok(Settings::default()));
 }

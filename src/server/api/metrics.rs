@@ -37,11 +37,18 @@ use crate::clock::Moment;
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Api {
-    /// How the providers of a chain do. Works on a thread for blocking work: there may be thousands of series to sort.
+    /// How the providers of a chain do. Works on a thread for blocking work, because there may be thousands of series
+    /// to sort, and on one page at a time: calls wait for such threads too.
+    ///
+    /// Cancel safety: a page that has been begun is finished, unheard, and keeps the next one waiting.
     pub(in crate::server) async fn metrics(self: Arc<Self>, chain: String) -> (StatusCode, Bytes) {
+        let turn = self.metrics_turn.clone().acquire_owned().await.expect("it is never closed");
         let handle = Handle::current();
-        let made = tokio::task::spawn_blocking(move || self.metrics_now(&chain, &handle)).await;
-        made.unwrap_or_else(|error| {
+        let made = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            self.metrics_now(&chain, &handle)
+        });
+        made.await.unwrap_or_else(|error| {
             tracing::error!(%error, "the metrics page panicked");
             let body = json!({ "errors": { "detail": "Internal Server Error" } });
             page(StatusCode::INTERNAL_SERVER_ERROR, &body)
@@ -207,4 +214,30 @@ fn performance(method: &str, totals: &Totals, now: Moment) -> Map<String, Value>
 /// A latency in milliseconds, to two decimals.
 fn millis(latency: Duration) -> f64 {
     round(latency.as_secs_f64() * 1e3, 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use lasso_layers::catalog::{ChainSpec, Live, ProfileSpec};
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+    use crate::config::Settings;
+    use crate::runtime::Runtime;
+
+    // While a thread works, paused time stands still: what runs out of it waits for its turn and for nothing else.
+    #[tokio::test(start_paused = true)]
+    async fn a_page_waits_until_the_one_before_is_made() {
+        let profile = ProfileSpec::new(DEFAULT_PROFILE).chain(ChainSpec::new("ethereum", 1));
+        let runtime = Runtime::new(Live::new(vec![profile]).unwrap(), &Settings::default());
+        let api = Arc::new(Api::new(runtime, None, Instant::now()));
+        let before = api.metrics_turn.clone().try_acquire_owned().unwrap();
+        let mut page = pin!(api.clone().metrics("ethereum".to_owned()));
+        assert!(timeout(MINUTE, page.as_mut()).await.is_err());
+        drop(before);
+        assert_eq!(page.await.0, StatusCode::OK);
+        assert!(api.metrics_turn.try_acquire().is_ok(), "the turn is passed on");
+    }
 }

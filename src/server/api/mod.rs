@@ -8,9 +8,12 @@ mod metrics;
 mod parameters;
 mod usage;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub(super) use self::explain::{call_of, explain};
@@ -25,13 +28,16 @@ pub struct Api {
     history: Option<History>,
     started: Instant,
     usage: Usage,
+    /// Who may make a page of metrics: one at a time, because it takes a thread.
+    metrics_turn: Arc<Semaphore>,
 }
 
 impl Api {
     /// Over these stores, of a process that began to serve at `started`.
     #[must_use]
     pub fn new(runtime: Runtime, history: Option<History>, started: Instant) -> Self {
-        Self { runtime, history, started, usage: Usage::default() }
+        let metrics_turn = Arc::new(Semaphore::new(1));
+        Self { runtime, history, started, usage: Usage::default(), metrics_turn }
     }
 }
 

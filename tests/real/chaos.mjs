@@ -16,7 +16,7 @@ const PATIENCE = { limit: 30_000 };
 const FAR_BEHIND = MAX_LAG + 1;
 
 /** Kinds of steps, dealt like cards: all have come before one comes more often than is written here. */
-const DECK = ['kill', 'kill', 'stop', 'stop', 'hiccup', 'stray', 'reorg', 'reorg', 'grow'];
+const DECK = ['kill', 'kill', 'stop', 'stop', 'freeze', 'hiccup', 'stray', 'reorg', 'reorg', 'grow'];
 
 /**
  * The schedule and the nodes.
@@ -25,14 +25,18 @@ const DECK = ['kill', 'kill', 'stop', 'stop', 'hiccup', 'stray', 'reorg', 'reorg
  * breaker for it is closed, and since its last trouble it has answered requests of both profiles that were sent
  * after the router must have asked for its height again. Every request shall find a node that is healthy for as
  * long as it is under way. So each step first waits until all nodes without a fault are healthy, and until every
- * request that may have been planned without one of them is answered; then it disturbs one, and only while another
- * is left. The waiting also makes what is drawn independent of time, so that a seed draws the same steps again.
+ * request that may have been planned without one of them is answered; then it disturbs one or two, and only while
+ * another is left. The waiting also makes what is drawn independent of time, so that a seed draws the same steps again.
  *
- * Two limits beyond that come from how routing is defined. No request may meet two nodes that hang, because its
- * second attempt takes all the time it has left: so a second node hangs only when the breaker of the first is open
- * and what was sent before that is answered. And the current branch never ends more than `MAX_LAG` below the
- * greatest height of before: a dead node's last height is believed for thirty seconds, and against that height the
- * others would be the ones behind.
+ * Two limits beyond that come from how routing is defined. Every attempt but the last leaves a share of the time for
+ * the next one: a request that meets two nodes that hang still reaches the third, but with a sixth of its time. So
+ * two nodes hang at once in one kind of step only; otherwise a second one hangs when the breaker of the first is open
+ * and what was sent before that is answered. And the current branch never ends more than `MAX_LAG` below the greatest
+ * height of before: a dead node's last height counts until its breaker is open, and against that height the others
+ * would be the ones behind.
+ *
+ * A request that fails everywhere chooses its nodes anew, once. The schedule does not count on it: it would help where
+ * a node became healthy while the request was under way, and every request has one that was healthy all the time.
  */
 export class Chaos {
   constructor({ random, copies, author, ledger, state, load, witness }) {
@@ -109,6 +113,16 @@ export class Chaos {
         await this.#fail(copy, kind, () => copy.node.pause());
         this.#hungSince = performance.now();
         return;
+      case 'freeze': {
+        await this.#released();
+        // One of the others, if that leaves a third.
+        const others = this.copies.filter((other) => other !== copy && !this.#faults.has(other));
+        const both = others.length > 1 ? [copy, this.random.pick(others)] : [copy];
+        for (const other of both.slice(1)) this.#note(`freeze ${other.id}`);
+        await Promise.all(both.map((one) => this.#fail(one, 'stop', () => one.node.pause())));
+        this.#hungSince = performance.now();
+        return;
+      }
       case 'hiccup':
         await this.#released();
         return this.#hiccup(copy);

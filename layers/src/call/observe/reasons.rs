@@ -30,7 +30,8 @@ impl Serialize for Fact {
             Self::Flag(flag) => serializer.serialize_bool(flag),
             Self::Count(count) => serializer.serialize_u64(count),
             Self::Difference(difference) => serializer.serialize_i64(difference),
-            Self::Number(number) => serializer.serialize_f64(number),
+            // Shares and weights are kept as single floats; more digits than those have would be noise.
+            Self::Number(number) => serializer.serialize_f32(number as f32),
             Self::Time(time) => serializer.serialize_f64(fractional_millis(time)),
             Self::Word(word) => serializer.serialize_str(word),
         }

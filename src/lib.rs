@@ -37,6 +37,7 @@ pub mod server;
 pub mod sim;
 pub mod stack;
 pub mod strangers;
+pub mod streams;
 pub mod tasks;
 pub mod telemetry;
 pub mod upstream;

@@ -1,0 +1,8 @@
+//! The continuity of one stream, as a pure state machine: events and time in, actions out.
+
+mod protocol;
+
+pub use self::protocol::{
+    Action, BlockId, End, FetchId, Input, Lease, LossReason, Note, Peer, Refusal, Source, StreamPolicy,
+    Unavailable,
+};

@@ -1,7 +1,9 @@
 //! The continuity of one stream, as a pure state machine: events and time in, actions out.
 
+mod machine;
 mod protocol;
 
+pub use self::machine::Coordinator;
 pub use self::protocol::{
     Action, BlockId, End, FetchId, Input, Lease, LossReason, Note, Peer, Refusal, Source, StreamPolicy,
     Unavailable,

@@ -37,7 +37,11 @@ pub fn scenario(seed: u64) -> Scenario {
         at += block_time.mul_f64(rng.f64() * 0.4 + 0.8);
         moves.push(Move { at, turn: Turn::Extend(1) });
     }
-    let swarm = Swarm::draw(&mut rng);
+    let mut swarm = Swarm::draw(&mut rng);
+    let blooms = rng.f64() < 0.8;
+    if !blooms {
+        swarm.needs_no_bloom();
+    }
     let providers: Vec<Provider> = (0..rng.usize(2..=5))
         .map(|_| provider(&mut rng, &swarm, &policy, block_time, calm, late_logs))
         .collect();
@@ -51,7 +55,7 @@ pub fn scenario(seed: u64) -> Scenario {
         providers,
         log_rate: [0.1, 0.4, 0.8][rng.usize(..3)],
         false_positives: [0.0, 0.3][rng.usize(..2)],
-        blooms: rng.f64() < 0.8,
+        blooms,
         late_logs,
         echoes: rng.bool(),
         calm,
@@ -149,6 +153,13 @@ impl Swarm {
             faults: all.into_iter().filter(|_| rng.bool()).collect(),
             crowded: rng.u8(..6) == 0,
         }
+    }
+
+    /// Without blooms nobody can tell that logs are not known yet from there being none.
+    fn needs_no_bloom(&mut self) {
+        self.index_lag = false;
+        self.wrong_logs = false;
+        self.faults.retain(|&fault| fault != Fault::Logless);
     }
 }
 

@@ -504,9 +504,9 @@ impl<'a, P: Player> World<'a, P> {
                 Some(_) => {
                     let mut logs = self.tree.logs(block).to_vec();
                     self.rng.shuffle(&mut logs);
-                    (outcome, complete) = (Ok(logs), prove);
+                    (outcome, complete) = (Ok(logs), prove && header.bloom.is_some());
                 }
-                None if self.rng.bool() => outcome = Ok(Vec::new()),
+                None if self.rng.bool() && self.scenario.blooms => outcome = Ok(Vec::new()),
                 None => {}
             }
         }

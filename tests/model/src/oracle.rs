@@ -86,12 +86,13 @@ enum Client {
 impl Oracle {
     pub(crate) fn new(scenario: &Scenario) -> Self {
         let policy = &scenario.policy;
+        let slack = scenario.deepest.max(6) * 2;
         let is_restless = scenario.moves.iter().any(|step| !matches!(step.turn, Turn::Extend(_)))
             || scenario.providers.iter().any(|provider| provider.habits.orphans > 0.0);
         Self {
             strict: policy.continuity == Continuity::Strict,
             window: policy.window,
-            slack: if is_restless { 12 } else { 0 },
+            slack: if is_restless { slack } else { 0 },
             small_history: policy.history < 100 && is_restless,
             recovered: scenario.calm + policy.heads_timeout + policy.recovery_deadline,
             established: None,
@@ -158,6 +159,11 @@ impl Oracle {
 
     pub(crate) const fn may_be_too_deep(&self) -> bool {
         self.small_history
+    }
+
+    /// Whether a chain of this height has all that the player has come to.
+    pub(crate) fn is_reached_by(&self, number: u64) -> bool {
+        self.reached.is_none_or(|reached| number >= reached)
     }
 
     pub(crate) fn is_wide(&self, highest: u64) -> bool {

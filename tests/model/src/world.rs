@@ -634,7 +634,9 @@ impl<'a, P: Player> World<'a, P> {
         self.ended = true;
         self.tally.refused += 1;
         let lasting = self.scenario.providers.iter().filter(|provider| provider.refuses).count();
-        if self.tally.established > 0 || lasting < 3.min(self.nodes.len()) {
+        let is_asked = |provider: &&Provider| !provider.has(Fault::Down, self.now);
+        let all = self.scenario.providers.iter().filter(is_asked).all(|provider| provider.refuses);
+        if self.tally.established > 0 || !all && lasting < 3 {
             return Err(self.broken("refuses without need", &format!("{refusal:?}")));
         }
         Ok(())
@@ -657,6 +659,10 @@ impl<'a, P: Player> World<'a, P> {
 
     fn noted(&mut self, note: Note) -> Result<(), Violation> {
         self.tally.noted(note);
+        if matches!(note, Note::FailoverCompleted { .. } | Note::Degraded) {
+            // What was tried before does not count any more.
+            self.subscribed.clear();
+        }
         if let Note::GapLeft { blocks } = note {
             if self.oracle.is_strict() {
                 return Err(self.broken("leaves a gap", "though the policy is strict"));
@@ -669,10 +675,17 @@ impl<'a, P: Player> World<'a, P> {
         Ok(())
     }
 
-    /// Nobody could have served the stream all the time that recovering may take.
+    /// Nobody could have served the stream for as long as recovering may take: those who could be relied on were none,
+    /// or had less of a chain than the client.
     fn is_unservable(&self) -> bool {
-        let since = self.now.saturating_sub(self.scenario.policy.recovery_deadline);
-        !self.scenario.is_servable(since, self.now)
+        let patience = self.scenario.policy.recovery_deadline;
+        let since = self.now.saturating_sub(patience);
+        !self.scenario.providers.iter().any(|provider| {
+            let then = self.now.saturating_sub(patience / 2 + provider.delay);
+            let had = self.steps.iter().take_while(|step| step.at <= then).last();
+            let number = had.map_or(0, |step| self.tree.number(step.tip));
+            provider.is_sound(since, self.now) && self.oracle.is_reached_by(number)
+        })
     }
 
     /// The network is further ahead of the stream than is filled.

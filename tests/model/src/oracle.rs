@@ -53,7 +53,6 @@ pub(crate) struct Oracle {
     first: Option<First>,
     span: Span,
     reached: Option<u64>,
-    holes: u64,
     client: Client,
 }
 
@@ -99,7 +98,6 @@ impl Oracle {
             first: None,
             span: Span::default(),
             reached: None,
-            holes: 0,
             client: match scenario.kind {
                 Kind::Heads => Client::Heads(Heads::default()),
                 Kind::Logs => Client::Logs(Logs::new(scenario.late_logs)),
@@ -171,12 +169,17 @@ impl Oracle {
         highest + self.slack > reached + self.window
     }
 
-    /// The player says that blocks are missing.
-    pub(crate) fn gap_left(&mut self, blocks: u64) {
-        self.holes += blocks;
-        match &mut self.client {
-            Client::Heads(heads) => heads.gap_left(),
-            Client::Logs(logs) => logs.gap_left(),
+    /// The player says that blocks are missing, and the next head may be anywhere.
+    pub(crate) const fn gap_left(&mut self) {
+        if let Client::Heads(heads) = &mut self.client {
+            heads.gap_left();
+        }
+    }
+
+    /// After a gap the player goes on from this block.
+    pub(crate) const fn landed(&mut self, number: u64) {
+        if let Client::Logs(logs) = &mut self.client {
+            logs.landed(number);
         }
     }
 
@@ -221,8 +224,8 @@ impl Oracle {
         let by_then = latest.map_or(u64::MAX, |step| tree.number(step.tip) + 1);
         let span = Span { promised: Some(self.span.promised.unwrap_or(by_then)), ..self.span };
         match &self.client {
-            Client::Heads(heads) => heads.finish(tree, span, tip, self.holes),
-            Client::Logs(logs) => logs.finish(tree, span, tip, self.holes),
+            Client::Heads(heads) => heads.finish(tree, span, tip),
+            Client::Logs(logs) => logs.finish(tree, span, tip),
         }
     }
 }

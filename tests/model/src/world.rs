@@ -60,6 +60,7 @@ struct World<'a, P> {
     tally: Tally,
     out: Vec<Action>,
     subscribed: Vec<Duration>,
+    gap_left: bool,
     ended: bool,
 }
 
@@ -120,6 +121,7 @@ impl<'a, P: Player> World<'a, P> {
             tally: Tally::default(),
             out: Vec::new(),
             subscribed: Vec::new(),
+            gap_left: false,
             ended: false,
         }
     }
@@ -552,6 +554,9 @@ impl<'a, P: Player> World<'a, P> {
         self.out = out;
         if let Some((number, _)) = self.player.tip() {
             self.oracle.reached(number);
+            if std::mem::take(&mut self.gap_left) {
+                self.oracle.landed(number);
+            }
         }
         acted
     }
@@ -599,6 +604,7 @@ impl<'a, P: Player> World<'a, P> {
             }
             Action::Established => {
                 self.tally.established += 1;
+                self.subscribed.clear();
                 return self.oracle.established(self.now);
             }
             Action::Refuse(refusal) => return self.refused(refusal),
@@ -670,7 +676,8 @@ impl<'a, P: Player> World<'a, P> {
             if !self.is_unservable() && !self.is_wide() && !self.oracle.may_be_too_deep() {
                 return Err(self.broken("leaves a gap without need", &format!("of {blocks} blocks")));
             }
-            self.oracle.gap_left(blocks);
+            self.oracle.gap_left();
+            self.gap_left = true;
         }
         Ok(())
     }

@@ -152,7 +152,7 @@ impl Swarm {
             confirms: rng.bool(),
             refuses: rng.u8(..8) == 0,
             faults: all.into_iter().filter(|_| rng.bool()).collect(),
-            crowded: rng.u8(..6) == 0,
+            crowded: rng.u8(..3) == 0,
         }
     }
 
@@ -193,14 +193,14 @@ fn provider(
     };
     let apart = if late_logs { 5.0 } else { 0.9 };
     let log_jitter = policy.settle.mul_f64(chance(swarm.jitter, apart));
-    let count = if swarm.crowded { rng.usize(2..=6) } else { rng.usize(0..=2) };
+    let count = if swarm.crowded { rng.usize(2..=8) } else { rng.usize(0..=3) };
     let windows = if swarm.faults.is_empty() { 0 } else { count };
     let windows = (0..windows)
         .map(|_| {
             let fault = swarm.faults[rng.usize(..swarm.faults.len())];
             let from = calm.mul_f64((rng.f64() * 1.1 - 0.1).max(0.0));
             // Most are short, some are longer than anybody waits.
-            let longest = policy.recovery_deadline.mul_f64([0.2, 0.6, 1.8][rng.usize(..3)]);
+            let longest = policy.recovery_deadline.mul_f64([0.1, 0.3, 0.9, 1.8][rng.usize(..4)]);
             Window { from, until: (from + longest.mul_f64(rng.f64())).min(calm), fault }
         })
         .collect();

@@ -61,6 +61,7 @@ struct World<'a, P> {
     out: Vec<Action>,
     subscribed: Vec<Duration>,
     gap_left: bool,
+    degraded: bool,
     ended: bool,
 }
 
@@ -122,6 +123,7 @@ impl<'a, P: Player> World<'a, P> {
             out: Vec::new(),
             subscribed: Vec::new(),
             gap_left: false,
+            degraded: false,
             ended: false,
         }
     }
@@ -604,7 +606,6 @@ impl<'a, P: Player> World<'a, P> {
             }
             Action::Established => {
                 self.tally.established += 1;
-                self.subscribed.clear();
                 return self.oracle.established(self.now);
             }
             Action::Refuse(refusal) => return self.refused(refusal),
@@ -665,19 +666,23 @@ impl<'a, P: Player> World<'a, P> {
 
     fn noted(&mut self, note: Note) -> Result<(), Violation> {
         self.tally.noted(note);
-        if matches!(note, Note::FailoverCompleted { .. } | Note::Degraded) {
-            // What was tried before does not count any more.
-            self.subscribed.clear();
-        }
-        if let Note::GapLeft { blocks } = note {
-            if self.oracle.is_strict() {
+        match note {
+            Note::FailoverCompleted { .. } => self.degraded = false,
+            Note::Degraded if !self.is_unservable() => {
+                return Err(self.broken("degrades without need", "somebody could have served it"));
+            }
+            Note::Degraded => self.degraded = true,
+            Note::GapLeft { .. } if self.oracle.is_strict() => {
                 return Err(self.broken("leaves a gap", "though the policy is strict"));
             }
-            if !self.is_unservable() && !self.is_wide() && !self.oracle.may_be_too_deep() {
-                return Err(self.broken("leaves a gap without need", &format!("of {blocks} blocks")));
+            Note::GapLeft { blocks } => {
+                if !self.degraded && !self.is_wide() && !self.oracle.may_be_too_deep() {
+                    return Err(self.broken("leaves a gap without need", &format!("of {blocks} blocks")));
+                }
+                self.oracle.gap_left();
+                self.gap_left = true;
             }
-            self.oracle.gap_left();
-            self.gap_left = true;
+            _ => {}
         }
         Ok(())
     }

@@ -120,7 +120,7 @@ impl Logs {
         match (self.landed, span.promised, self.first) {
             (Some((_, landed)), _, _) => Some(landed + 1),
             (None, Some(promised), Some(first)) => Some(promised.min(first + 1)),
-            (None, promised, first) => promised.or(first.map(|first| first + 1)),
+            (None, promised, first) => promised.or_else(|| first.map(|first| first + 1)),
         }
     }
 

@@ -42,13 +42,18 @@ impl Coordinator {
         if self.branch.contains(key.0, key.1) {
             // Asked for the root, the provider named a head that it was about to announce: it is news.
             return if self.root_is_open && tip == Some(key) {
-                self.root_is_open = false;
+                (self.root_is_open, self.root_is_silent) = (false, false);
                 self.hand_out([header].into(), live, now, out);
             } else {
                 Self::drop_event("duplicate", out);
             };
         }
         self.heard_if_new(key, now);
+        if self.root_is_silent && tip.is_some_and(|(number, _)| header.number <= number) {
+            // Nobody has got anything yet, and the provider is not where it was thought to be.
+            self.headers.announce(header, Announced { order, at: now }, live);
+            return self.take_root(None);
+        }
         if tip.is_some() && header.number < self.branch.first() {
             return Self::drop_event("too_old", out);
         }
@@ -99,6 +104,7 @@ impl Coordinator {
         };
         let asked = self.serving().is_some_and(|serving| serving.latest.is_some());
         self.root_is_open = asked && announced.is_none();
+        self.root_is_silent = true;
         self.branch.start(root.0, root.1);
         if let Some(settling) = &mut self.settling {
             settling.start_at(root.0 + u64::from(!self.root_is_open));
@@ -164,9 +170,8 @@ impl Coordinator {
     /// Goes to every head that links.
     pub(super) fn link(&mut self, now: Instant, out: &mut Vec<Action>) {
         while !self.over && self.headers.are_awaited() {
-            let (Some((tip, _)), Some(serving)) = (self.branch.tip(), self.serving()) else { return };
-            // It is behind: only when it has come as far may it speak of another branch.
-            if serving.highest < tip {
+            let (Some((tip, _)), Some(_)) = (self.branch.tip(), self.serving()) else { return };
+            if self.is_behind() {
                 return;
             }
             let survey = self.headers.survey(&self.branch, tip, self.tip_order);
@@ -240,7 +245,10 @@ impl Coordinator {
 
     /// The branch has a new tip, which came with the head of this place.
     fn reach(&mut self, tip: u64, order: u64, now: Instant) {
-        self.root_is_open = false;
+        if let Some(settling) = self.settling.as_mut().filter(|_| self.root_is_open) {
+            settling.exclude_below(self.branch.first() + 1);
+        }
+        (self.root_is_open, self.root_is_silent) = (false, false);
         self.tip_order = order;
         self.linked_at = now;
         if let Some(serving) = self.serving_mut() {
@@ -304,7 +312,7 @@ impl Coordinator {
     /// Asks for what is missing between the branch and the heads that wait.
     pub(super) fn ask_for_blocks(&mut self, now: Instant, out: &mut Vec<Action>) {
         let Some(serving) = self.serving() else { return };
-        let (peer, highest) = (serving.peer, serving.highest);
+        let peer = serving.peer;
         if serving.latest.is_some() && self.questions.may_ask(LATEST) {
             // Of nobody else: it is this provider's heads that will follow.
             let source = Source::Peer(peer);
@@ -315,7 +323,7 @@ impl Coordinator {
             self.questions.retain_failed(|subject| subject == LATEST || matches!(subject, Subject::Logs(_)));
             return;
         }
-        let Some((tip, _)) = self.branch.tip().filter(|(tip, _)| *tip <= highest) else { return };
+        let Some((tip, _)) = self.branch.tip().filter(|_| !self.is_behind()) else { return };
         let window = self.policy.window;
         let survey = self.headers.survey(&self.branch, tip, self.tip_order);
         let (near, wide): (Vec<_>, Vec<_>) =

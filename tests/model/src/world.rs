@@ -508,7 +508,7 @@ impl<'a, P: Player> World<'a, P> {
                 Some(_) => {
                     let mut logs = self.tree.logs(block).to_vec();
                     self.rng.shuffle(&mut logs);
-                    (outcome, complete) = (Ok(logs), prove && header.bloom.is_some());
+                    (outcome, complete) = (Ok(logs), prove);
                 }
                 None if self.rng.bool() && self.scenario.blooms => outcome = Ok(Vec::new()),
                 None => {}

@@ -33,7 +33,7 @@ pub fn scenario(seed: u64) -> Scenario {
         at += block_time.mul_f64(rng.f64() * 0.4 + 0.8);
         moves.push(Move { at, turn: turn(&mut rng, restless / 4.0) });
     }
-    for _ in 0..10 {
+    for _ in 0..16 {
         at += block_time.mul_f64(rng.f64() * 0.4 + 0.8);
         moves.push(Move { at, turn: Turn::Extend(1) });
     }

@@ -118,6 +118,11 @@ impl Headers {
         key == to
     }
 
+    /// Whether another header at hand names this one as its parent.
+    pub(super) fn is_parent(&self, (number, hash): Key) -> bool {
+        self.at(number.saturating_add(1)).any(|entry| entry.header.parent == hash)
+    }
+
     /// Forgets the lowest head that waits, if this is it.
     pub(super) fn drop_lowest(&mut self, id: BlockId) -> bool {
         let lowest = self.lowest().map(|head| (head.number, head.hash));

@@ -11,6 +11,8 @@ use super::super::protocol::{Action, BlockId, End, FetchId, Lease, Note, Peer, S
 use super::super::questions::Subject;
 use super::{Coordinator, Root};
 
+/// So often a head is looked for before it is taken for made up.
+const LOOKS: u32 = 4;
 const LATEST: Subject = Subject::Block(BlockId::Latest);
 
 impl Coordinator {
@@ -94,7 +96,7 @@ impl Coordinator {
 
     /// Begins the branch, silently: with the head that the provider had at the beginning, but below what it announced,
     /// which the answer may have overtaken. Without such a head, below the first one that it announced. Announced heads
-    /// that do not lead to it have to be shown first.
+    /// that nothing leads to have to be shown first.
     fn take_root(&mut self) {
         let lowest = self.headers.lowest().map(|head| (head.number, head.hash));
         let (root, is_asked) = match (&self.checkpoint, lowest) {
@@ -103,7 +105,8 @@ impl Coordinator {
             (Some(head), Some(lowest)) if head.number < lowest.0 => ((head.number, head.hash), false),
             (checkpoint, Some(lowest)) => {
                 let leads_there = checkpoint.as_ref().is_some_and(|head| self.headers.leads(head, lowest));
-                match self.headers.get(lowest).filter(|entry| leads_there || entry.fetched) {
+                let is_known = leads_there || self.headers.is_parent(lowest);
+                match self.headers.get(lowest).filter(|entry| is_known || entry.fetched) {
                     Some(entry) => ((lowest.0.saturating_sub(1), entry.header.parent), false),
                     None => return,
                 }
@@ -164,7 +167,11 @@ impl Coordinator {
                 }
             }
             // The first head that was announced, and nobody has it: it was made up.
-            Ok(None) if self.branch.tip().is_none() && self.headers.drop_lowest(id) => {
+            Ok(None)
+                if self.branch.tip().is_none()
+                    && self.questions.tries(subject) >= LOOKS
+                    && self.headers.drop_lowest(id) =>
+            {
                 self.questions.settle(subject);
             }
             // The provider does not have it yet, or could not say.

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::streams::block::{BlockHash, Header};
 
 use super::branch::Branch;
+use super::protocol::BlockId;
 
 /// A block by number and hash.
 pub(super) type Key = (u64, BlockHash);
@@ -27,7 +28,7 @@ pub(super) struct Entry {
     /// It came by itself, and its logs with it.
     pub(super) live: bool,
     /// It was asked for by its number or hash and answered.
-    fetched: bool,
+    pub(super) fetched: bool,
 }
 
 /// When a head came.
@@ -99,6 +100,31 @@ impl Headers {
         self.by_number.get(&key).is_some_and(|entry| entry.announced.is_some())
     }
 
+    pub(super) fn get(&self, key: Key) -> Option<&Entry> {
+        self.by_number.get(&key)
+    }
+
+    /// Whether parents at hand lead from a header to this block, or it is itself this block.
+    pub(super) fn leads(&self, from: &Header, to: Key) -> bool {
+        let mut key = (from.number, from.hash);
+        let mut parent = from.parent;
+        while key.0 > to.0 {
+            key = (key.0 - 1, parent);
+            match self.by_number.get(&key) {
+                Some(entry) => parent = entry.header.parent,
+                None => break,
+            }
+        }
+        key == to
+    }
+
+    /// Forgets the lowest head that waits, if this is it.
+    pub(super) fn drop_lowest(&mut self, id: BlockId) -> bool {
+        let lowest = self.lowest().map(|head| (head.number, head.hash));
+        let lowest = lowest.filter(|(_, hash)| id == BlockId::Hash(*hash));
+        lowest.is_some_and(|key| self.remove(key).is_some())
+    }
+
     /// Any header of this number.
     pub(super) fn has_number(&self, number: u64) -> bool {
         self.at(number).next().is_some()
@@ -147,10 +173,10 @@ impl Headers {
             let Some(entry) = self.by_number.get(&key) else { return Some(Walk::Missing(key)) };
             if key.0 <= branch.first() {
                 return Some(match entry.fetched {
-                    _ if branch.is_trimmed() => Walk::TooDeep,
-                    true => Walk::Linked,
                     // No parent speaks for it, so its provider has to show it once more.
                     false => Walk::Missing(key),
+                    true if branch.is_trimmed() => Walk::TooDeep,
+                    true => Walk::Linked,
                 });
             }
             let below = (key.0 - 1, entry.header.parent);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::streams::block::{BlockHash, Bloom};
+use crate::streams::block::{BlockHash, Bloom, Header};
 
 use super::branch::Branch;
 use super::headers::Headers;
@@ -41,6 +41,8 @@ pub struct Coordinator {
 
     branch: Branch,
     root: Root,
+    /// The head that the provider had at the beginning, as long as there is no root.
+    checkpoint: Option<Header>,
     headers: Headers,
     /// How many heads came.
     heads: u64,
@@ -93,7 +95,8 @@ impl Coordinator {
             established: false,
             over: false,
             branch: Branch::default(),
-            root: Root::Firm,
+            root: Root::Silent,
+            checkpoint: None,
             headers: Headers::default(),
             heads: 0,
             tip_order: 0,

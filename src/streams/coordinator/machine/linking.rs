@@ -25,6 +25,7 @@ impl Coordinator {
         let order = self.next_order();
         if let Some(serving) = self.serving_mut() {
             serving.latest.get_or_insert(order);
+            serving.was_asked = true;
         }
     }
 
@@ -51,7 +52,11 @@ impl Coordinator {
         }
         self.heard_if_new(key, now);
         if self.root == Root::Firm && tip.is_some() && header.number < self.branch.first() {
-            // What is below the root is no concern of the client.
+            if self.branch.is_trimmed() {
+                // An old one, most likely; but the chain may have been reorganised deeper than is remembered. What is
+                // below the root is no concern of the client.
+                self.want_latest();
+            }
             return Self::drop_event("too_old", out);
         }
         let parent = header.number.checked_sub(1).map(|number| (number, header.parent));
@@ -69,10 +74,6 @@ impl Coordinator {
         for _ in 0..self.headers.bound(self.policy.live_buffer, others) {
             Self::drop_event("live_buffer", out);
         }
-        if tip.is_none() && self.questions.has_failed(LATEST) {
-            // The provider could not say where it was; its first head does.
-            self.take_root(None);
-        }
     }
 
     /// The head that the provider had when it confirmed, or has when asked.
@@ -82,31 +83,41 @@ impl Coordinator {
         serving.highest = serving.highest.max(header.number);
         serving.target.get_or_insert(key);
         if self.branch.tip().is_none() {
-            self.take_root(Some(&header));
+            self.checkpoint = Some(header);
         } else if self.branch.contains(key.0, key.1) {
             self.confirm_target(key);
-        } else if header.number >= self.branch.first() || self.root != Root::Firm {
+        } else if header.number >= self.branch.first() || self.root != Root::Firm || self.branch.is_trimmed()
+        {
             self.headers.announce(header, Announced { order, at: now }, false);
         }
     }
 
-    /// Begins the branch, silently: with the head that the provider had at the beginning, but below it where that was
-    /// announced, overtaken by the answer. Without such a head, below the first one that was announced.
-    fn take_root(&mut self, checkpoint: Option<&Header>) {
-        let below = |head: &Header| (head.number.saturating_sub(1), head.parent);
-        let is_news = |head: &Header| self.headers.is_announced((head.number, head.hash));
-        let root = match checkpoint {
-            Some(head) if !is_news(head) => Some((head.number, head.hash)),
-            Some(head) => Some(below(head)),
-            None => self.headers.lowest().map(below),
+    /// Begins the branch, silently: with the head that the provider had at the beginning, but below what it announced,
+    /// which the answer may have overtaken. Without such a head, below the first one that it announced. Announced heads
+    /// that do not lead to it have to be shown first.
+    fn take_root(&mut self) {
+        let lowest = self.headers.lowest().map(|head| (head.number, head.hash));
+        let (root, is_asked) = match (&self.checkpoint, lowest) {
+            (None, None) => return,
+            (Some(head), None) => ((head.number, head.hash), true),
+            (Some(head), Some(lowest)) if head.number < lowest.0 => ((head.number, head.hash), false),
+            (checkpoint, Some(lowest)) => {
+                let leads_there = checkpoint.as_ref().is_some_and(|head| self.headers.leads(head, lowest));
+                match self.headers.get(lowest).filter(|entry| leads_there || entry.fetched) {
+                    Some(entry) => ((lowest.0.saturating_sub(1), entry.header.parent), false),
+                    None => return,
+                }
+            }
         };
-        let Some(root) = root else { return };
-        let is_news = checkpoint.is_none_or(is_news);
-        let asked = self.serving().is_some_and(|serving| serving.latest.is_some());
-        self.root = if asked && !is_news { Root::Asked } else { Root::Silent };
+        let is_asked = is_asked && self.serving().is_some_and(|serving| serving.was_asked);
+        self.root = if is_asked { Root::Asked } else { Root::Silent };
+        self.checkpoint = None;
         self.branch.start(root.0, root.1);
         if let Some(settling) = &mut self.settling {
             settling.start_at(root.0 + 1);
+        }
+        if let Some(serving) = self.serving_mut() {
+            serving.latest = None;
         }
     }
 
@@ -145,38 +156,27 @@ impl Coordinator {
         match outcome {
             Ok(Some(header)) if answers(&header) => {
                 self.questions.settle(subject);
-                match self.serving().and_then(|serving| serving.latest) {
-                    Some(order) if subject == LATEST => {
-                        self.on_target(header, order, now);
-                        if let Some(serving) = self.serving_mut() {
-                            serving.latest = None;
-                        }
-                    }
-                    _ if self.headers.are_awaited() => self.headers.add_fetched(header),
+                match self.serving_mut().and_then(|serving| serving.latest.take_if(|_| subject == LATEST)) {
+                    Some(order) => self.on_target(header, order, now),
+                    None if self.headers.are_awaited() => self.headers.add_fetched(header),
                     // What it was to lead to was dropped or linked meanwhile.
-                    _ => {}
+                    None => {}
                 }
+            }
+            // The first head that was announced, and nobody has it: it was made up.
+            Ok(None) if self.branch.tip().is_none() && self.headers.drop_lowest(id) => {
+                self.questions.settle(subject);
             }
             // The provider does not have it yet, or could not say.
-            Ok(_) | Err(Unavailable) => {
-                self.questions.fail(subject, now);
-                let Some(serving) =
-                    self.serving_mut().filter(|serving| subject == LATEST && serving.has_pushed)
-                else {
-                    return;
-                };
-                // Its heads came by themselves; they do as well.
-                serving.latest = None;
-                self.questions.settle(LATEST);
-                if self.branch.tip().is_none() {
-                    self.take_root(None);
-                }
-            }
+            Ok(_) | Err(Unavailable) => self.questions.fail(subject, now),
         }
     }
 
     /// Goes to every head that links.
     pub(super) fn link(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if self.branch.tip().is_none() && self.serving().is_some() {
+            self.take_root();
+        }
         while !self.over && self.headers.are_awaited() {
             let (Some((tip, _)), Some(_)) = (self.branch.tip(), self.serving()) else { return };
             if self.is_behind() {
@@ -237,13 +237,13 @@ impl Coordinator {
 
     /// Takes the blocks from this number on out of the branch.
     fn cut_from(&mut self, number: u64, out: &mut Vec<Action>) {
-        let depth = self.branch.cut_from(number);
-        if depth == 0 {
+        let blocks = self.branch.cut_from(number);
+        if blocks.is_empty() {
             return;
         }
-        out.push(Action::Note(Note::Reorg { depth }));
-        let payloads =
-            self.settling.as_mut().map_or_else(Vec::new, |settling| settling.withdraw_from(number));
+        out.push(Action::Note(Note::Reorg { depth: blocks.len() as u64 }));
+        let settling = self.settling.as_mut();
+        let payloads = settling.map_or_else(Vec::new, |settling| settling.withdraw_from(number, blocks));
         if !payloads.is_empty() {
             out.push(Action::Emit { payloads, filled: self.episode.is_some() });
         }
@@ -319,7 +319,14 @@ impl Coordinator {
             self.questions.retain_failed(|subject| subject == LATEST || matches!(subject, Subject::Logs(_)));
             return;
         }
-        let Some((tip, _)) = self.branch.tip().filter(|_| !self.is_behind()) else { return };
+        let Some((tip, _)) = self.branch.tip() else {
+            // It is to be the first of the stream.
+            let lowest = self.headers.lowest().map(|head| head.hash);
+            return lowest.into_iter().for_each(|hash| self.ask_for_block(BlockId::Hash(hash), peer, out));
+        };
+        if self.is_behind() {
+            return;
+        }
         let window = self.policy.window;
         let survey = self.headers.survey(&self.branch, tip, self.tip_order);
         let (near, wide): (Vec<_>, Vec<_>) =

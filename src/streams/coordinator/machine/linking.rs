@@ -98,7 +98,6 @@ impl Coordinator {
     /// which the answer may have overtaken. Without such a head, below the first one that it announced. What is announced
     /// counts once something leads to it or somebody has shown it.
     fn take_root(&mut self) {
-        let can_ask = self.checkpoint.is_some() || self.headers.has_fetched();
         let mut root = None;
         for entry in self.headers.awaited() {
             let head = &entry.header;
@@ -113,8 +112,8 @@ impl Coordinator {
                 break;
             }
             // Questions are answered, and nobody has it: it was made up.
-            let looks = self.questions.tries(Subject::Block(BlockId::Hash(head.hash)));
-            if !can_ask || looks < LOOKS {
+            let looks = self.questions.absences(Subject::Block(BlockId::Hash(head.hash)));
+            if !self.can_ask() || looks < LOOKS {
                 return;
             }
         }
@@ -131,6 +130,11 @@ impl Coordinator {
         if let Some(serving) = self.serving_mut() {
             serving.latest = None;
         }
+    }
+
+    /// Before there is a root: whether questions are answered at all.
+    fn can_ask(&self) -> bool {
+        self.checkpoint.is_some() || self.headers.has_fetched()
     }
 
     /// A provider that was behind has come to this block of the branch. It has left what was below the branch.
@@ -168,6 +172,10 @@ impl Coordinator {
         match outcome {
             Ok(Some(header)) if answers(&header) => {
                 self.questions.settle(subject);
+                if self.branch.tip().is_none() && !self.can_ask() {
+                    // Only from now on it means something when nobody has a block.
+                    self.questions.retain_failed(|subject| subject == LATEST);
+                }
                 match self.serving_mut().and_then(|serving| serving.latest.take_if(|_| subject == LATEST)) {
                     Some(order) => self.on_target(header, order, now),
                     None if self.headers.are_awaited() => self.headers.add_fetched(header),
@@ -176,7 +184,8 @@ impl Coordinator {
                 }
             }
             // The provider does not have it yet, or could not say.
-            Ok(_) | Err(Unavailable) => self.questions.fail(subject, now),
+            Ok(_) => self.questions.fail(subject, true, now),
+            Err(Unavailable) => self.questions.fail(subject, false, now),
         }
     }
 

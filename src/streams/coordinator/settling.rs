@@ -29,7 +29,7 @@ pub(super) struct Settling {
     /// Logs of blocks that are not linked.
     loose: BTreeMap<Key, Vec<Log>>,
     loose_count: usize,
-    /// Loose logs of blocks up to this number were dropped: what came of them is not all.
+    /// Loose logs of blocks up to this number may not be all that there are: some were dropped, or cut off.
     spilled: Option<u64>,
     delivered: Delivered,
     /// The newest block that was settled on what came by itself, as long as nobody was asked about it.
@@ -253,6 +253,8 @@ impl Settling {
             }
             pending.since = now;
         }
+        let newest_loose = self.loose.last_key_value().map(|(key, _)| key.0);
+        self.spilled = self.spilled.max(newest_loose);
         if let Some(header) = self.unasked.take() {
             let stage = Stage::Asking { prove: false };
             let logs = Vec::new();

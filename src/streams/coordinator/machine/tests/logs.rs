@@ -291,3 +291,17 @@ fn logs_that_nobody_can_say_make_the_stream_end_in_time() {
     unavailable(&mut rig, 31);
     assert_eq!((rig.emitted(), rig.end), (String::new(), Some(End::OutOfTime)));
 }
+
+#[test]
+fn logs_that_one_provider_sent_are_not_taken_for_all_that_another_has() {
+    let mut rig = streaming();
+    rig.grow('a', 12..=12);
+    rig.put_logs((12, 'a'), &[0, 1]);
+    rig.live_log((12, 'a'), 1);
+    rig.lose(LossReason::Disconnected);
+    rig.confirm(Some((11, 'a')));
+    rig.head((11, 'a'));
+    rig.head((12, 'a'));
+    rig.answer();
+    assert_eq!(rig.emitted(), "12a/0 12a/1");
+}

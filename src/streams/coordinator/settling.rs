@@ -29,7 +29,8 @@ pub(super) struct Settling {
     /// Logs of blocks that are not linked.
     loose: BTreeMap<Key, Vec<Log>>,
     loose_count: usize,
-    /// Loose logs of blocks up to this number may not be all that there are: some were dropped, or cut off.
+    /// Loose logs of blocks up to this number were dropped, or came over a subscription that was lost since: they need
+    /// not be all.
     spilled: Option<u64>,
     delivered: Delivered,
     /// The newest block that was settled on what came by itself, as long as nobody was asked about it.
@@ -253,8 +254,8 @@ impl Settling {
             }
             pending.since = now;
         }
-        let newest_loose = self.loose.last_key_value().map(|(key, _)| key.0);
-        self.spilled = self.spilled.max(newest_loose);
+        // Neither need the loose logs be all of their blocks.
+        self.spilled = self.spilled.max(self.loose.last_key_value().map(|(key, _)| key.0));
         if let Some(header) = self.unasked.take() {
             let stage = Stage::Asking { prove: false };
             let logs = Vec::new();

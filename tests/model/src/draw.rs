@@ -52,7 +52,7 @@ pub fn scenario(seed: u64) -> Scenario {
         kind,
         policy,
         moves,
-        deepest: if rng.u8(..20) == 0 { 100 } else { 6 },
+        deepest: if rng.u8(..20) == 0 { 12 } else { 6 },
         providers,
         log_rate: [0.1, 0.4, 0.8][rng.usize(..3)],
         false_positives: [0.0, 0.3][rng.usize(..2)],

@@ -62,7 +62,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
-pub use self::budget::{OutboxBudget, Overrun, SessionCounts};
+pub use self::budget::{OutboxBudget, SessionCounts};
 pub use self::delivery::Delivery;
 pub use self::ending::Ending;
 pub use self::id::SubscriptionId;
@@ -216,6 +216,11 @@ impl Shared {
 
     fn end(&self, ending: Ending) {
         let remains = self.outbox().end(Some(ending));
+        self.ended(ending, remains);
+    }
+
+    /// What follows an end once the lock is released. An end that came too late left no remains.
+    fn ended(&self, ending: Ending, remains: Option<Remains>) {
         if let Some(remains) = remains {
             self.budget.count_end(ending);
             self.discard(remains);
@@ -254,8 +259,9 @@ impl CallSession {
         Ok(Slot::new(self.shared.clone(), id, serial))
     }
 
-    /// Gives up the established subscription with this id, and drops what ends it before it returns: no push for it
-    /// follows. Whether the client had one.
+    /// Gives up the established subscription with this id, and drops what ends it before it returns. Whether the client
+    /// had one. The session hands out no push for it from now on; those it handed out before are to be written before
+    /// the client is told.
     #[must_use]
     pub fn unsubscribe(&self, id: SubscriptionId) -> bool {
         let remains = self.shared.outbox().close_id(id);

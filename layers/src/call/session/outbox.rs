@@ -38,6 +38,9 @@ struct Subscription {
     held: Vec<Arc<Delivery>>,
 }
 
+/// For how many deliveries an empty queue keeps room.
+const KEPT: usize = 32;
+
 #[derive(Clone, Copy, Default)]
 enum End {
     /// It goes on.
@@ -57,7 +60,7 @@ pub(super) enum Refusal {
     Overrun(Overrun),
 }
 
-/// What is left of subscriptions: to be dropped without the lock. It is outside of the session's account.
+/// What is left of subscriptions that ended, to be dropped once the lock is released.
 #[must_use]
 pub(super) struct Remains {
     subscriptions: Vec<Subscription>,
@@ -184,6 +187,10 @@ impl Outbox {
             }
             return None;
         };
+        // After a gap was filled the queue may have room for thousands.
+        if self.queue.is_empty() && self.queue.capacity() > KEPT {
+            self.queue = VecDeque::new();
+        }
         budget.refund(self.forget(&delivery));
         Some(Outgoing::Push { id, delivery })
     }

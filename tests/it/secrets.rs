@@ -159,7 +159,7 @@ async fn no_secret_is_told_whatever_goes_wrong() {
     };
 
     ask(&path).await.result();
-    let seen = upstream.seen().pop().unwrap();
+    let seen = upstream.seen().into_iter().rfind(|call| call.method == WHO).unwrap();
     assert!(seen.path.contains(SECRETS[2]) && seen.path.contains(SECRETS[3]), "secrets reach the provider");
     for fault in faults() {
         upstream.behave([Rule::method(WHO, fault.clone()), shut()]);

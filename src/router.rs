@@ -19,7 +19,8 @@ use crate::history::{History, Recorder};
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy};
 use crate::tasks::{Asker, Background};
-use crate::upstream::HttpUpstream;
+use crate::upstream::ws::Connector;
+use crate::upstream::{HttpUpstream, Upstreams, WsUpstream};
 use crate::{policies, stack};
 
 /// Every store, the stack over them, and what serves it.
@@ -35,26 +36,41 @@ pub struct Router {
 }
 
 impl Router {
-    /// Puts a router together for a catalogue, with a connection pool of its own.
+    /// Puts a router together for a catalogue, with connections of its own: a pool for HTTP upstreams and a link to
+    /// each WebSocket upstream.
     ///
     /// # Errors
     ///
     /// If the client for upstreams cannot be made.
     pub fn new(live: Live, settings: &Settings) -> io::Result<Self> {
-        let upstream = HttpUpstream::new(policies::upstream_http(settings))?;
-        Ok(Self::with_upstream(Runtime::new(live, settings), settings, upstream))
+        let runtime = Runtime::new(live, settings);
+        let http = HttpUpstream::new(policies::upstream_http(settings))?;
+        let connector = Connector::new(&policies::links(settings), Vec::new())?;
+        let upstream = Upstreams::new(http, WsUpstream::new(runtime.links));
+        Ok(Self::assemble(runtime, settings, upstream, Some(connector)))
     }
 
     /// Puts a router together over these stores and a service that sends attempts: a client of the embedder's own, or
     /// a made-up world. It is handed what [`Egress`](lasso_layers::edge::egress::Egress) is, and answers as that does.
+    ///
+    /// Only HTTP channels are used: no links to WebSocket upstreams are kept.
     #[must_use]
     pub fn with_upstream<U>(runtime: Runtime, settings: &Settings, upstream: U) -> Self
     where
         U: Service<Attempt, Response = Reply, Error = Failure> + Clone + Send + Sync + 'static,
         U::Future: Send,
     {
+        Self::assemble(runtime, settings, upstream, None)
+    }
+
+    /// With links to WebSocket upstreams where there is a connector for them.
+    fn assemble<U>(runtime: Runtime, settings: &Settings, upstream: U, connector: Option<Connector>) -> Self
+    where
+        U: Service<Attempt, Response = Reply, Error = Failure> + Clone + Send + Sync + 'static,
+        U::Future: Send,
+    {
         Self {
-            background: Background::new(runtime.clone(), settings, Asker::new(upstream.clone())),
+            background: Background::new(runtime.clone(), settings, Asker::new(upstream.clone()), connector),
             stack: stack::stack(&runtime, settings, upstream),
             ingress: policies::ingress(settings),
             policy: policies::server(settings),
@@ -77,13 +93,13 @@ impl Router {
 
     /// The whole stack, for calls from within the process.
     ///
-    /// Nothing probes upstreams or asks for their heights unless [`background`](Self::background) is polled too.
+    /// Nothing probes upstreams, asks for their heights or connects to those over WebSocket unless [`background`](Self::background) is polled too.
     #[must_use]
     pub fn service(&self) -> BoxCloneSyncService<Call, Reply, Failure> {
         self.stack.clone()
     }
 
-    /// What runs beside the calls: probes, polls of heights, the upkeep of breakers and measurements.
+    /// What runs beside the calls: links to WebSocket upstreams, probes, polls of heights, the upkeep of breakers and measurements.
     /// [`serve`](Self::serve) runs it by itself.
     ///
     /// It never resolves; dropping the future ends everything. Must be polled within a tokio runtime.

@@ -7,7 +7,7 @@ use lasso_layers::attempt::classify::ClassifyLayer;
 use lasso_layers::attempt::pace::PaceLayer;
 use lasso_layers::attempt::stall::StallLayer;
 use lasso_layers::attempt::timeout::TimeoutLayer;
-use lasso_layers::call::candidate::{CandidateLayer, HttpOnly};
+use lasso_layers::call::candidate::CandidateLayer;
 use lasso_layers::call::failover::FailoverLayer;
 use lasso_layers::call::guard::GuardLayer;
 use lasso_layers::call::observe::ObserveLayer;
@@ -23,9 +23,11 @@ use crate::config::Settings;
 use crate::policies;
 use crate::runtime::Runtime;
 
-/// Composes every layer around what sends attempts to upstreams, such as
-/// [`HttpUpstream`](crate::upstream::HttpUpstream). There is one stack in the process; it is boxed once, here, where
-/// the servers take it over.
+/// Composes every layer around what sends attempts to upstreams, such as [`Upstreams`](crate::upstream::Upstreams).
+/// There is one stack in the process; it is boxed once, here, where the servers take it over.
+///
+/// WebSocket channels are used while [`Runtime::links`] has a connection for them. Where those are not run, nothing but
+/// HTTP is sent.
 #[must_use]
 pub fn stack<U>(
     runtime: &Runtime,
@@ -37,7 +39,7 @@ where
     U::Future: Send,
 {
     let candidates = CandidateLayer::new()
-        .filter(Stage::Liveness, HttpOnly)
+        .filter(Stage::Liveness, runtime.links)
         .filter(Stage::Liveness, runtime.strangers)
         .filter(Stage::Liveness, runtime.stalls)
         .filter(Stage::Circuit, runtime.breakers)

@@ -7,5 +7,7 @@ pub mod ingress;
 #[cfg(feature = "profile")]
 pub mod profile;
 
+#[cfg(feature = "http")]
+mod items;
 #[cfg(any(feature = "http", feature = "profile"))]
 mod query;

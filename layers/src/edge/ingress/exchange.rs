@@ -139,7 +139,7 @@ impl Exchange {
             return empty_response(StatusCode::NO_CONTENT, &self.id);
         }
         let meta = answers.meta().cloned();
-        let mut response = json_response(StatusCode::OK, &self.id, body::array(answers.bodies));
+        let mut response = json_response(StatusCode::OK, &self.id, ResponseBody::array(answers.bodies));
         if let Some(meta) = meta {
             self.add_meta_headers(&mut response, &meta);
         }

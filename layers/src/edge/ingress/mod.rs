@@ -203,7 +203,7 @@ impl<S> Ingress<S> {
         let origin = Origin { meta, ..self.origin(request, &id) };
         let policy = self.policy.clone();
         let media = Media::of(headers);
-        let message = Message { route, origin, received };
+        let message = Message { route, origin, received, session: None };
         Ok(Exchange { policy, message, id, media, length, reservation })
     }
 

@@ -98,6 +98,7 @@ impl Batch<'_> {
     }
 
     /// The answers to all items when the whole is refused and each asker is to hear of it.
+    #[cfg(feature = "socket")]
     pub(in crate::edge) fn refused(&self, error: &ErrorObject) -> Vec<Body> {
         let waiting = self.items.iter().filter(|item| !self.is_notification(item));
         let answer = |item| {
@@ -128,14 +129,7 @@ impl Batch<'_> {
         S: Service<Call, Response = Reply>,
         S::Error: Into<Failure>,
     {
-        let mut call = self.call(LEAD.clone());
-        call.dry_run = true;
-        let journal = call.journal().clone();
-        match execute(stack, || call).await {
-            Err(Failure::Rejected(rejection)) if rejection.scope == Scope::Request => return Err(rejection),
-            // Whatever else there is to say, each item will hear it for its own method.
-            Ok(_) | Err(_) => {}
-        }
+        let journal = lead(stack, self.call(LEAD.clone())).await?;
         // A stack that resolves no routes has nothing to share.
         let Some(plan) = journal.plan() else { return Ok(None) };
         let explicit = self.message.route.provider.is_some();
@@ -154,6 +148,31 @@ impl Batch<'_> {
             call.origin.meta = MetaMode::None;
         }
         call
+    }
+}
+
+/// Whether the stack would take calls of this message at all.
+#[cfg(feature = "socket")]
+pub(in crate::edge) async fn is_admitted<S>(message: &Message, stack: S) -> Result<(), Box<Rejection>>
+where
+    S: Service<Call, Response = Reply>,
+    S::Error: Into<Failure>,
+{
+    lead(stack, message.call(LEAD.clone())).await.map(drop)
+}
+
+/// A dry run, and what was written down about it; the rejection is that of everything in the message.
+async fn lead<S>(stack: S, mut call: Call) -> Result<Arc<Journal>, Box<Rejection>>
+where
+    S: Service<Call, Response = Reply>,
+    S::Error: Into<Failure>,
+{
+    call.dry_run = true;
+    let journal = call.journal().clone();
+    match execute(stack, || call).await {
+        Err(Failure::Rejected(rejection)) if rejection.scope == Scope::Request => Err(rejection),
+        // Whatever else there is to say, each call will hear it for its own method.
+        Ok(_) | Err(_) => Ok(journal),
     }
 }
 

@@ -6,7 +6,10 @@ mod execute;
 use tokio::time::Instant;
 
 pub(super) use self::batch::Batch;
+#[cfg(feature = "socket")]
+pub(super) use self::batch::is_admitted;
 pub(super) use self::execute::{envelope, execute, whole_request};
+use crate::call::session::CallSession;
 use crate::call::{Call, Origin, Route};
 use crate::wire::{ErrorObject, Request, code};
 
@@ -15,6 +18,8 @@ pub(super) struct Message {
     pub(super) route: Route,
     pub(super) origin: Origin,
     pub(super) received: Instant,
+    /// What the calls share with others of the same socket.
+    pub(super) session: Option<CallSession>,
 }
 
 impl Message {
@@ -22,6 +27,7 @@ impl Message {
     pub(super) fn call(&self, request: Request) -> Call {
         let mut call = Call::new(self.route.clone(), request, self.received);
         call.origin = self.origin.clone();
+        call.session.clone_from(&self.session);
         call
     }
 }

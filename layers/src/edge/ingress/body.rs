@@ -199,7 +199,6 @@ pub(super) fn with_member(body: Body, name: &str, value: &[u8]) -> ResponseBody 
     ResponseBody::from(vec![Part::Bytes(head.freeze()), tail])
 }
 
-
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;

@@ -7,7 +7,7 @@ use tower::Service;
 
 use super::refusal::{self, defect};
 use super::{Answer, Shared};
-use crate::call::{Call, Failure, Journal, MetaMode, Reply};
+use crate::call::{Body, Call, Failure, Journal, MetaMode, Reply};
 use crate::edge::ingress::ResponseBody;
 use crate::edge::items::{Batch, Message, batch_too_large, empty_batch, envelope, execute};
 use crate::wire::{Item, Parsed, Request, parse};
@@ -56,7 +56,10 @@ where
         }
         let is_result = matches!(outcome, Ok(Reply::Result(_)));
         let notice = journal.filter(|_| is_result).as_deref().and_then(notice);
-        Answer { notice, ..Answer::of(envelope(outcome, request.id())) }
+        let reply = envelope(outcome, request.id());
+        let is_stream = matches!(reply, Body::Stream(_));
+        let broken = is_stream.then(|| refusal::broken().body(request.id()));
+        Answer { notice, broken, ..Answer::of(reply) }
     }
 
     async fn batch(&self, items: &[Item]) -> Answer {

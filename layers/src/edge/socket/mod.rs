@@ -101,6 +101,8 @@ pub struct Answer {
     pub reply: Option<ResponseBody>,
     /// What is to follow the reply, in a message of its own.
     pub notice: Option<Bytes>,
+    /// What to say instead when the reply turns out to be a stream that breaks, if none of it was sent.
+    pub broken: Option<Bytes>,
     /// Given back when all is sent or given up.
     _room: Option<[Reservation; 2]>,
 }
@@ -217,7 +219,7 @@ impl<S> fmt::Debug for Socket<S> {
 
 impl Answer {
     const fn nothing() -> Self {
-        Self { reply: None, notice: None, _room: None }
+        Self { reply: None, notice: None, broken: None, _room: None }
     }
 
     fn of(reply: impl Into<ResponseBody>) -> Self {

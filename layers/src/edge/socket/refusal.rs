@@ -16,6 +16,11 @@ pub(super) const fn no_room() -> ErrorObject {
     error(code::CAPACITY, "Local request capacity unavailable")
 }
 
+/// The answer of the upstream does not come to its end.
+pub(super) const fn broken() -> ErrorObject {
+    error(code::NETWORK, "The upstream broke off in the middle of its answer")
+}
+
 pub(super) const fn internal() -> ErrorObject {
     error(code::INTERNAL_ERROR, "Internal error")
 }

@@ -24,6 +24,7 @@ mod either;
 mod facts;
 mod failure;
 mod filter;
+mod hex;
 mod journal;
 mod plan;
 mod ranker;

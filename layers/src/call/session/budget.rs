@@ -17,33 +17,35 @@ struct Shared {
     limit: usize,
     /// Atomics publish nothing here: each is a number of its own.
     queued: AtomicUsize,
-    slow: [AtomicU64; Overrun::ALL.len()],
-    continuity_exhausted: AtomicU64,
+    overruns: [AtomicU64; Overrun::ALL.len()],
+    ends: [AtomicU64; Ending::ALL.len()],
     dropped_at_end: AtomicU64,
     dropped_unsubscribed: AtomicU64,
 }
 
 /// Which limit a client that does not read ran over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Overrun {
-    /// [`SessionPolicy::outbox_messages`](super::SessionPolicy::outbox_messages).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overrun {
+    /// The messages of its outbox.
     Messages,
-    /// [`SessionPolicy::outbox_bytes`](super::SessionPolicy::outbox_bytes).
+    /// The bytes of its outbox.
     Bytes,
-    /// The limit of the [budget](OutboxBudget).
+    /// The bytes of all outboxes.
     Node,
 }
 
 /// What happened to sessions so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SessionCounts {
-    /// Ended because more deliveries waited than may.
-    pub slow_messages: u64,
-    /// Ended because more bytes waited than may.
-    pub slow_bytes: u64,
-    /// Ended because the process had no room, and deliveries waited.
-    pub slow_node: u64,
-    /// Ended because a stream lost its thread.
+    /// Ended with [`Ending::SlowConsumer`], for these three reasons or for one outside of the outbox.
+    pub slow_consumer: u64,
+    /// More deliveries waited for a subscription than may.
+    pub over_messages: u64,
+    /// More bytes waited than may.
+    pub over_bytes: u64,
+    /// The process had no room, and deliveries waited.
+    pub over_budget: u64,
+    /// Ended with [`Ending::ContinuityExhausted`].
     pub continuity_exhausted: u64,
     /// Deliveries that nobody read because their session ended, for whatever reason.
     pub dropped_at_end: u64,
@@ -53,7 +55,7 @@ pub struct SessionCounts {
 
 impl Overrun {
     /// Every limit, in declaration order.
-    pub const ALL: [Self; 3] = [Self::Messages, Self::Bytes, Self::Node];
+    const ALL: [Self; 3] = [Self::Messages, Self::Bytes, Self::Node];
 }
 
 impl OutboxBudget {
@@ -63,8 +65,8 @@ impl OutboxBudget {
         Self(Arc::new(Shared {
             limit,
             queued: AtomicUsize::new(0),
-            slow: Default::default(),
-            continuity_exhausted: AtomicU64::new(0),
+            overruns: Default::default(),
+            ends: Default::default(),
             dropped_at_end: AtomicU64::new(0),
             dropped_unsubscribed: AtomicU64::new(0),
         }))
@@ -79,12 +81,14 @@ impl OutboxBudget {
     /// What happened so far.
     #[must_use]
     pub fn counts(&self) -> SessionCounts {
-        let [slow_messages, slow_bytes, slow_node] = [0, 1, 2].map(|at: usize| self.0.slow[at].load(Relaxed));
+        let overruns = |limit: Overrun| self.0.overruns[limit as usize].load(Relaxed);
+        let ends = |ending: Ending| self.0.ends[ending as usize].load(Relaxed);
         SessionCounts {
-            slow_messages,
-            slow_bytes,
-            slow_node,
-            continuity_exhausted: self.0.continuity_exhausted.load(Relaxed),
+            slow_consumer: ends(Ending::SlowConsumer),
+            over_messages: overruns(Overrun::Messages),
+            over_bytes: overruns(Overrun::Bytes),
+            over_budget: overruns(Overrun::Node),
+            continuity_exhausted: ends(Ending::ContinuityExhausted),
             dropped_at_end: self.0.dropped_at_end.load(Relaxed),
             dropped_unsubscribed: self.0.dropped_unsubscribed.load(Relaxed),
         }
@@ -101,14 +105,12 @@ impl OutboxBudget {
         }
     }
 
-    pub(super) fn count_slow(&self, limit: Overrun) {
-        self.0.slow[limit as usize].fetch_add(1, Relaxed);
+    pub(super) fn count_overrun(&self, limit: Overrun) {
+        self.0.overruns[limit as usize].fetch_add(1, Relaxed);
     }
 
     pub(super) fn count_end(&self, ending: Ending) {
-        if ending == Ending::ContinuityExhausted {
-            self.0.continuity_exhausted.fetch_add(1, Relaxed);
-        }
+        self.0.ends[ending as usize].fetch_add(1, Relaxed);
     }
 
     pub(super) fn count_dropped_at_end(&self, deliveries: usize) {

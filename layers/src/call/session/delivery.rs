@@ -16,6 +16,7 @@ const AFTER: &[u8] = b"}}";
 pub struct Delivery {
     events: SmallVec<[Bytes; 1]>,
     is_filled: bool,
+    bytes: usize,
 }
 
 impl Delivery {
@@ -38,7 +39,9 @@ impl Delivery {
             text.put_slice(AFTER);
             text.split().freeze()
         });
-        Self { events: events.collect(), is_filled }
+        let events: SmallVec<[Bytes; 1]> = events.collect();
+        let bytes = len + events.len() * SubscriptionId::PUSH_HEAD_LEN;
+        Self { events, is_filled, bytes }
     }
 
     /// The events, each to be written after a push head of its own.
@@ -55,7 +58,7 @@ impl Delivery {
 
     /// How many bytes of pushes it makes for one client.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.events.iter().map(|event| SubscriptionId::PUSH_HEAD_LEN + event.len()).sum()
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 }

@@ -14,7 +14,7 @@ pub enum Ending {
 
 impl Ending {
     /// Every ending, in declaration order.
-    pub const ALL: [Self; 2] = [Self::SlowConsumer, Self::ContinuityExhausted];
+    pub(super) const ALL: [Self; 2] = [Self::SlowConsumer, Self::ContinuityExhausted];
 
     /// The code of the close frame ([RFC 6455, section 7.4.1](https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1)).
     #[must_use]
@@ -28,7 +28,7 @@ impl Ending {
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
-            Self::SlowConsumer => "Lasso slow consumer",
+            Self::SlowConsumer => "slow consumer",
             Self::ContinuityExhausted => "Lasso subscription continuity exhausted",
         }
     }

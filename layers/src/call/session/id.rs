@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::call::hex;
+
 /// What a client calls one of its subscriptions: `0x` and 32 hexadecimal digits.
 ///
 /// Whoever knows it can do nothing with it on another socket; it is random all the same, so that ids say nothing about
@@ -29,14 +31,7 @@ impl SubscriptionId {
     /// Reads what [`Display`](fmt::Display) writes, in digits of either case; `None` for everything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let digits: &[u8; 32] = text.as_bytes().strip_prefix(b"0x")?.try_into().ok()?;
-        let mut bytes = [0; 16];
-        for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
-            let nibble =
-                |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-            *byte = nibble(*high)? << 4 | nibble(*low)?;
-        }
-        Some(Self(bytes))
+        hex::array(text).map(Self)
     }
 
     fn digits(self) -> [u8; 32] {

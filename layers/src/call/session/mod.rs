@@ -10,7 +10,7 @@
 //! given up.
 //!
 //! **Limits.** A client that does not read is ended, alone, with [`Ending::SlowConsumer`]: when too many live deliveries
-//! or too many bytes wait for it, or when the process has no room left and something waits for it. Deliveries that fill
+//! wait for one of its subscriptions or too many bytes for all of them, or when the process has no room left and something waits for it. Deliveries that fill
 //! a gap count for nothing: a gap may be longer than any outbox, and who reads it slowly still reads. To a client
 //! for which nothing waits any delivery may be pushed.
 //!
@@ -62,7 +62,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
-pub use self::budget::{OutboxBudget, Overrun, SessionCounts};
+pub use self::budget::{OutboxBudget, SessionCounts};
 pub use self::delivery::Delivery;
 pub use self::ending::Ending;
 pub use self::id::SubscriptionId;
@@ -78,9 +78,10 @@ pub struct SessionPolicy {
     pub max_inflight: usize,
     /// Subscriptions, those that are being established included.
     pub max_subscriptions: usize,
-    /// Live deliveries that wait: one for each head, and for the logs of each block.
+    /// Live deliveries that wait for one subscription: one for each head, and for the logs of each block. One head is
+    /// as many deliveries to a client as it has subscriptions for it, which says nothing about how it reads.
     pub outbox_messages: usize,
-    /// Their bytes.
+    /// Bytes of live deliveries that wait for all of its subscriptions.
     pub outbox_bytes: usize,
 }
 
@@ -223,6 +224,11 @@ impl Shared {
 
     fn end(&self, ending: Ending) {
         let remains = self.outbox().end(Some(ending));
+        self.ended(ending, remains);
+    }
+
+    /// What follows an end once the lock is released. An end that came too late left no remains.
+    fn ended(&self, ending: Ending, remains: Option<Remains>) {
         if let Some(remains) = remains {
             self.budget.count_end(ending);
             self.discard(remains);
@@ -261,8 +267,9 @@ impl CallSession {
         Ok(Slot::new(self.shared.clone(), id, serial))
     }
 
-    /// Gives up the established subscription with this id, and drops what ends it before it returns: no push for it
-    /// follows. Whether the client had one.
+    /// Gives up the established subscription with this id, and drops what ends it before it returns. Whether the client
+    /// had one. The session hands out no push for it from now on; those it handed out before are to be written before
+    /// the client is told.
     #[must_use]
     pub fn unsubscribe(&self, id: SubscriptionId) -> bool {
         let remains = self.shared.outbox().close_id(id);

@@ -52,12 +52,10 @@ impl Subscriber {
             Err(Refusal::Overrun(limit)) => {
                 let remains = outbox.end(Some(Ending::SlowConsumer));
                 drop(outbox);
-                session.budget.count_slow(limit);
-                // And the one that was not taken.
+                session.budget.count_overrun(limit);
+                // The one that was not taken.
                 session.budget.count_dropped_at_end(1);
-                if let Some(remains) = remains {
-                    session.discard(remains);
-                }
+                session.ended(Ending::SlowConsumer, remains);
                 Err(Gone)
             }
         }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::bloom::Bits;
+use crate::call::hex;
 use crate::wire::{RawJson, write_string};
 
 /// The filter of a `logs` subscription, in a form that is the same for all filters that mean the same.
@@ -173,9 +174,9 @@ impl LogKey {
     /// Reads a log as nodes write it; `None` when its address or its topics are missing or malformed.
     #[must_use]
     pub fn read(log: RawJson<'_>) -> Option<Self> {
-        let address = array(&log.member("address")?.as_str()?)?;
+        let address = hex::array(&log.member("address")?.as_str()?)?;
         let topics = log.member("topics").filter(|topics| topics.is_array())?;
-        let topics = topics.elements().map(|topic| array(&topic.as_str()?)).collect::<Option<_>>()?;
+        let topics = topics.elements().map(|topic| hex::array(&topic.as_str()?)).collect::<Option<_>>()?;
         Some(Self { address, topics })
     }
 }
@@ -184,7 +185,7 @@ impl LogKey {
 
 impl<const N: usize> Wanted<N> {
     fn of(text: &str) -> Self {
-        match array(text) {
+        match hex::array(text) {
             Some(value) => Self::Known { value, bits: Bits::of(&value) },
             None => Self::Malformed,
         }
@@ -284,18 +285,4 @@ fn positions(topics: RawJson<'_>) -> Option<Vec<Alternatives>> {
 fn hex_data(value: RawJson<'_>) -> Option<String> {
     let text = value.as_str()?.to_ascii_lowercase();
     Some(if text.starts_with("0x") { text } else { format!("0x{text}") })
-}
-
-/// So many bytes of hexadecimal data.
-fn array<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digits = text.strip_prefix("0x")?.as_bytes();
-    if digits.len() != 2 * N {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
-        let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-        *byte = nibble(*high)? << 4 | nibble(*low)?;
-    }
-    Some(bytes)
 }

@@ -146,7 +146,7 @@ fn a_frame_of_another_call_releases_nothing() {
     held(&frame, 1).push(&event("1")).unwrap();
     session.replied(&session.for_call());
     assert_eq!(written(&session), []);
-    session.replied(&frame.clone());
+    session.replied(&frame);
     assert_eq!(written(&session), [push(1, "1")]);
 }
 
@@ -237,6 +237,18 @@ fn too_many_messages_end_the_client_and_nobody_else() {
     let counts =
         SessionCounts { slow_consumer: 1, over_messages: 1, dropped_at_end: 33, ..SessionCounts::default() };
     assert_eq!(budget.counts(), counts);
+}
+
+#[test]
+fn one_event_for_many_subscriptions_ends_nobody() {
+    let (session, budget) = with(SessionPolicy { outbox_messages: 2, ..SessionPolicy::default() });
+    let subscribers: Vec<_> = (0..128).map(|n| subscribed(&session, n)).collect();
+    for payload in ["1", "2"] {
+        let head = event(payload);
+        subscribers.iter().for_each(|subscriber| subscriber.push(&head).unwrap());
+    }
+    assert_eq!(written(&session).len(), 256);
+    assert_eq!(budget.queued_bytes(), 0);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::history::HistoryPolicy;
 use crate::server::ServerPolicy;
 use crate::tasks::{HeadsPolicy, ProbePolicy, ReloadPolicy};
 use crate::upstream::UpstreamHttpPolicy;
+use crate::upstream::ws::LinkPolicy;
 
 pub(crate) fn profile(settings: &Settings) -> ProfilePolicy {
     ProfilePolicy {
@@ -115,6 +116,22 @@ pub(crate) fn upstream_http(settings: &Settings) -> UpstreamHttpPolicy {
         max_idle_per_host: http.max_idle_per_host,
         egress: EgressPolicy { max_buffered: http.max_buffered_bytes as usize, ..EgressPolicy::default() },
         ..UpstreamHttpPolicy::default()
+    }
+}
+
+pub(crate) fn links(settings: &Settings) -> LinkPolicy {
+    let ws = &settings.upstream_websocket;
+    LinkPolicy {
+        connect_jitter: ws.connect_jitter,
+        handshake_timeout: ws.handshake_timeout,
+        reconnect_interval: ws.reconnect_interval,
+        max_attempts: ws.max_attempts,
+        stable_after: ws.stable_after,
+        ping_interval: ws.ping_interval,
+        pong_timeout: ws.pong_timeout,
+        max_pending: ws.max_pending,
+        max_message_bytes: usize::try_from(ws.max_message_bytes).unwrap_or(usize::MAX),
+        ..LinkPolicy::default()
     }
 }
 

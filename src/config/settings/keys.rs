@@ -267,8 +267,12 @@ sections! {
     UpstreamWebsocket {
         /// Connections start at a random time within this, so that not all start at once; 0 is at once.
         "connect_jitter_ms" => connect_jitter: Duration = ms(3_000), 0..=HOUR;
+        /// How long connecting may take, TLS and the WebSocket handshake included.
+        "handshake_timeout_ms" => handshake_timeout: Duration = ms(10_000), 1..=HOUR;
         /// The step by which the delay between two connection attempts grows.
         "reconnect_interval_ms" => reconnect_interval: Duration = ms(5_000), 1..=HOUR;
+        /// After so many attempts in a row that came to nothing there is one every five minutes; 0 is never.
+        "max_attempts" => max_attempts: u32 = 0, 0..=1_000_000;
         /// A connection that lives as long as this counts as good.
         "stable_after_ms" => stable_after: Duration = ms(5_000), 0..=HOUR;
         /// The time between two pings.
@@ -277,6 +281,8 @@ sections! {
         "pong_timeout_ms" => pong_timeout: Duration = ms(10_000), 1..=DAY;
         /// Requests in flight on one connection.
         "max_pending" => max_pending: usize = 256, 1..=1_000_000;
+        /// The longest message, in bytes; a longer one ends the connection.
+        "max_message_bytes" => max_message_bytes: u64 = 134_217_728, 1_024..=MOST_BYTES;
     }
 
     /// HTTP connections to upstreams.

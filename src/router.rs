@@ -1,6 +1,7 @@
 //! The router put together, apart from command line, files and signals.
 
 use std::fmt;
+use std::future::pending;
 use std::io;
 
 use lasso_layers::attempt::Attempt;
@@ -18,8 +19,10 @@ use crate::config::Settings;
 use crate::history::{History, Recorder};
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy};
+use crate::streams::Hub;
 use crate::tasks::{Asker, Background};
-use crate::upstream::HttpUpstream;
+use crate::upstream::ws::Connector;
+use crate::upstream::{HttpUpstream, Upstreams, WsUpstream};
 use crate::{policies, stack};
 
 /// Every store, the stack over them, and what serves it.
@@ -31,31 +34,43 @@ pub struct Router {
     ingress: IngressPolicy,
     policy: ServerPolicy,
     background: Background,
+    hub: Hub,
+    /// What connections to WebSocket upstreams are made with; nothing where an embedder sends attempts.
+    connector: Option<Connector>,
     history: Option<History>,
 }
 
 impl Router {
-    /// Puts a router together for a catalogue, with a connection pool of its own.
+    /// Puts a router together for a catalogue, with connections of its own.
     ///
     /// # Errors
     ///
-    /// If the client for upstreams cannot be made.
+    /// If the clients for upstreams cannot be made.
     pub fn new(live: Live, settings: &Settings) -> io::Result<Self> {
-        let upstream = HttpUpstream::new(policies::upstream_http(settings))?;
-        Ok(Self::with_upstream(Runtime::new(live, settings), settings, upstream))
+        let http = policies::upstream_http(settings);
+        let connector = Connector::new(http.extra_roots.clone())?;
+        let runtime = Runtime::new(live, settings);
+        let upstream = Upstreams::new(HttpUpstream::new(http)?, WsUpstream::new(runtime.links));
+        let router = Self::with_upstream(runtime, settings, upstream);
+        Ok(Self { connector: Some(connector), ..router })
     }
 
     /// Puts a router together over these stores and a service that sends attempts: a client of the embedder's own, or
     /// a made-up world. It is handed what [`Egress`](lasso_layers::edge::egress::Egress) is, and answers as that does.
+    /// Such a router makes no connections to WebSocket upstreams, unless [`Links::run`](crate::upstream::ws::Links::run)
+    /// is polled beside it.
     #[must_use]
     pub fn with_upstream<U>(runtime: Runtime, settings: &Settings, upstream: U) -> Self
     where
         U: Service<Attempt, Response = Reply, Error = Failure> + Clone + Send + Sync + 'static,
         U::Future: Send,
     {
+        let hub = Hub::new(&runtime, settings, stack::own_calls(&runtime, settings, upstream.clone()));
         Self {
             background: Background::new(runtime.clone(), settings, Asker::new(upstream.clone())),
-            stack: stack::stack(&runtime, settings, upstream),
+            stack: stack::stack(&runtime, settings, upstream, hub.clone()),
+            hub,
+            connector: None,
             ingress: policies::ingress(settings),
             policy: policies::server(settings),
             history: None,
@@ -83,12 +98,28 @@ impl Router {
         self.stack.clone()
     }
 
-    /// What runs beside the calls: probes, polls of heights, the upkeep of breakers and measurements.
-    /// [`serve`](Self::serve) runs it by itself.
+    /// Where subscriptions come from, for a stack of one's own.
+    #[must_use]
+    pub const fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// What runs beside the calls: connections to WebSocket upstreams and what subscriptions need of them, probes, polls
+    /// of heights, the upkeep of breakers and measurements. [`serve`](Self::serve) runs it by itself.
     ///
     /// It never resolves; dropping the future ends everything. Must be polled within a tokio runtime.
     pub fn background(&self) -> impl Future<Output = ()> + Send + use<> {
-        self.background.clone().run()
+        let (background, hub) = (self.background.clone().run(), self.hub.run());
+        let links = self.connector.clone().map(|connector| self.runtime.links.run(connector));
+        async move {
+            let mut tasks = JoinSet::new();
+            tasks.spawn(background);
+            tasks.spawn(hub);
+            if let Some(links) = links {
+                tasks.spawn(links);
+            }
+            pending().await
+        }
     }
 
     /// Serves until `ended` resolves and the requests in flight are answered, or cut off at the drain limit.

@@ -15,6 +15,7 @@ use lasso_layers::state::heights::Heights;
 use crate::config::Settings;
 use crate::policies;
 use crate::strangers::Strangers;
+use crate::streams::StreamCounters;
 use crate::upstream::ws::Links;
 
 /// The state that outlives requests: one handle on each store, and the catalogue in force. Layers and background
@@ -46,6 +47,8 @@ pub struct Runtime {
     /// Connections to WebSocket upstreams. Without [`Links::run`], which a router with its own connections runs among
     /// its background tasks, none is ever up.
     pub links: Links,
+    /// What subscriptions did.
+    pub streams: StreamCounters,
     /// Where layers and tasks have their random numbers from.
     pub entropy: Entropy,
 }
@@ -67,6 +70,7 @@ impl Runtime {
         let links = policies::links(settings);
         Self {
             links: Links::new(links, live.clone(), breakers, paces, strangers, entropy.clone()),
+            streams: StreamCounters::default(),
             live,
             breakers,
             paces,

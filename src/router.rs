@@ -1,7 +1,6 @@
 //! The router put together, apart from command line, files and signals.
 
 use std::fmt;
-use std::future::pending;
 use std::io;
 
 use lasso_layers::attempt::Attempt;
@@ -35,42 +34,54 @@ pub struct Router {
     policy: ServerPolicy,
     background: Background,
     hub: Hub,
-    /// What connections to WebSocket upstreams are made with; nothing where an embedder sends attempts.
-    connector: Option<Connector>,
     history: Option<History>,
 }
 
 impl Router {
-    /// Puts a router together for a catalogue, with connections of its own.
+    /// Puts a router together for a catalogue, with connections of its own: a pool for HTTP upstreams and a link to
+    /// each WebSocket upstream.
     ///
     /// # Errors
     ///
     /// If the clients for upstreams cannot be made.
     pub fn new(live: Live, settings: &Settings) -> io::Result<Self> {
-        let http = policies::upstream_http(settings);
-        let connector = Connector::new(http.extra_roots.clone())?;
         let runtime = Runtime::new(live, settings);
-        let upstream = Upstreams::new(HttpUpstream::new(http)?, WsUpstream::new(runtime.links));
-        let router = Self::with_upstream(runtime, settings, upstream);
-        Ok(Self { connector: Some(connector), ..router })
+        let http = HttpUpstream::new(policies::upstream_http(settings))?;
+        let connector = Connector::new(&policies::links(settings), Vec::new())?;
+        let upstream = Upstreams::new(http, WsUpstream::new(runtime.links));
+        Ok(Self::assemble(runtime, settings, upstream, Some(connector)))
     }
 
     /// Puts a router together over these stores and a service that sends attempts: a client of the embedder's own, or
     /// a made-up world. It is handed what [`Egress`](lasso_layers::edge::egress::Egress) is, and answers as that does.
-    /// Such a router makes no connections to WebSocket upstreams, unless [`Links::run`](crate::upstream::ws::Links::run)
-    /// is polled beside it.
+    ///
+    /// Only HTTP channels are used: no links to WebSocket upstreams are kept, and so there are no subscriptions.
     #[must_use]
     pub fn with_upstream<U>(runtime: Runtime, settings: &Settings, upstream: U) -> Self
     where
         U: Service<Attempt, Response = Reply, Error = Failure> + Clone + Send + Sync + 'static,
         U::Future: Send,
     {
+        Self::assemble(runtime, settings, upstream, None)
+    }
+
+    /// With links to WebSocket upstreams where there is a connector for them.
+    fn assemble<U>(runtime: Runtime, settings: &Settings, upstream: U, connector: Option<Connector>) -> Self
+    where
+        U: Service<Attempt, Response = Reply, Error = Failure> + Clone + Send + Sync + 'static,
+        U::Future: Send,
+    {
         let hub = Hub::new(&runtime, settings, stack::own_calls(&runtime, settings, upstream.clone()));
         Self {
-            background: Background::new(runtime.clone(), settings, Asker::new(upstream.clone())),
+            background: Background::new(
+                runtime.clone(),
+                settings,
+                Asker::new(upstream.clone()),
+                hub.clone(),
+                connector,
+            ),
             stack: stack::stack(&runtime, settings, upstream, hub.clone()),
             hub,
-            connector: None,
             ingress: policies::ingress(settings),
             policy: policies::server(settings),
             history: None,
@@ -92,7 +103,7 @@ impl Router {
 
     /// The whole stack, for calls from within the process.
     ///
-    /// Nothing probes upstreams or asks for their heights unless [`background`](Self::background) is polled too.
+    /// Nothing probes upstreams, asks for their heights or connects to those over WebSocket unless [`background`](Self::background) is polled too.
     #[must_use]
     pub fn service(&self) -> BoxCloneSyncService<Call, Reply, Failure> {
         self.stack.clone()
@@ -104,22 +115,12 @@ impl Router {
         &self.hub
     }
 
-    /// What runs beside the calls: connections to WebSocket upstreams and what subscriptions need of them, probes, polls
-    /// of heights, the upkeep of breakers and measurements. [`serve`](Self::serve) runs it by itself.
+    /// What runs beside the calls: links to WebSocket upstreams and what subscriptions need of them, probes, polls of
+    /// heights, the upkeep of breakers and measurements. [`serve`](Self::serve) runs it by itself.
     ///
     /// It never resolves; dropping the future ends everything. Must be polled within a tokio runtime.
     pub fn background(&self) -> impl Future<Output = ()> + Send + use<> {
-        let (background, hub) = (self.background.clone().run(), self.hub.run());
-        let links = self.connector.clone().map(|connector| self.runtime.links.run(connector));
-        async move {
-            let mut tasks = JoinSet::new();
-            tasks.spawn(background);
-            tasks.spawn(hub);
-            if let Some(links) = links {
-                tasks.spawn(links);
-            }
-            pending().await
-        }
+        self.background.clone().run()
     }
 
     /// Serves until `ended` resolves and the requests in flight are answered, or cut off at the drain limit.

@@ -30,6 +30,9 @@ use crate::streams::Others;
 /// [`Upstreams`](crate::upstream::Upstreams), with subscriptions from `subscriptions`, such as a
 /// [`Hub`](crate::streams::Hub). There is one stack in the process for the calls of clients; it is boxed once, here,
 /// where the servers take it over.
+///
+/// WebSocket channels are used while [`Runtime::links`] has a connection for them. Where those are not run, nothing but
+/// HTTP is sent, and there are no subscriptions.
 #[must_use]
 pub fn stack<U, H>(
     runtime: &Runtime,

@@ -240,6 +240,18 @@ fn too_many_messages_end_the_client_and_nobody_else() {
 }
 
 #[test]
+fn one_event_for_many_subscriptions_ends_nobody() {
+    let (session, budget) = with(SessionPolicy { outbox_messages: 2, ..SessionPolicy::default() });
+    let subscribers: Vec<_> = (0..128).map(|n| subscribed(&session, n)).collect();
+    for payload in ["1", "2"] {
+        let head = event(payload);
+        subscribers.iter().for_each(|subscriber| subscriber.push(&head).unwrap());
+    }
+    assert_eq!(written(&session).len(), 256);
+    assert_eq!(budget.queued_bytes(), 0);
+}
+
+#[test]
 fn too_many_bytes_end_the_client() {
     let policy = SessionPolicy { outbox_bytes: 1000, ..SessionPolicy::default() };
     let (session, budget) = with(policy);

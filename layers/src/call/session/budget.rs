@@ -39,7 +39,7 @@ pub(super) enum Overrun {
 pub struct SessionCounts {
     /// Ended with [`Ending::SlowConsumer`], for these three reasons or for one outside of the outbox.
     pub slow_consumer: u64,
-    /// More deliveries waited than may.
+    /// More deliveries waited for a subscription than may.
     pub over_messages: u64,
     /// More bytes waited than may.
     pub over_bytes: u64,

@@ -10,7 +10,7 @@
 //! given up.
 //!
 //! **Limits.** A client that does not read is ended, alone, with [`Ending::SlowConsumer`]: when too many live deliveries
-//! or too many bytes wait for it, or when the process has no room left and something waits for it. Deliveries that fill
+//! wait for one of its subscriptions or too many bytes for all of them, or when the process has no room left and something waits for it. Deliveries that fill
 //! a gap count for nothing: a gap may be longer than any outbox, and who reads it slowly still reads. To a client
 //! for which nothing waits any delivery may be pushed.
 //!
@@ -78,9 +78,10 @@ pub struct SessionPolicy {
     pub max_inflight: usize,
     /// Subscriptions, those that are being established included.
     pub max_subscriptions: usize,
-    /// Live deliveries that wait: one for each head, and for the logs of each block.
+    /// Live deliveries that wait for one subscription: one for each head, and for the logs of each block. One head is
+    /// as many deliveries to a client as it has subscriptions for it, which says nothing about how it reads.
     pub outbox_messages: usize,
-    /// Their bytes.
+    /// Bytes of live deliveries that wait for all of its subscriptions.
     pub outbox_bytes: usize,
 }
 

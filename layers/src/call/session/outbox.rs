@@ -14,11 +14,9 @@ use super::{Delivery, Ending, Outgoing, SessionPolicy, SubscriptionId};
 /// Nothing here runs foreign code: wakers and guards are handed out, to be used once the lock is released.
 #[derive(Default)]
 pub(super) struct Outbox {
-    /// What may be written now.
-    queue: VecDeque<(SubscriptionId, Arc<Delivery>)>,
-    /// Live deliveries that wait, held ones included.
-    messages: usize,
-    /// Their bytes.
+    /// What may be written now, by the serial of its subscription, which is there.
+    queue: VecDeque<(u64, Arc<Delivery>)>,
+    /// Bytes of live deliveries that wait, held ones included.
     bytes: usize,
     /// By ascending serial.
     subscriptions: Vec<Subscription>,
@@ -36,6 +34,8 @@ struct Subscription {
     held_by: Option<NonZeroU64>,
     /// What came before that.
     held: Vec<Arc<Delivery>>,
+    /// Live deliveries that wait, held ones included.
+    waiting: usize,
 }
 
 /// For how many deliveries an empty queue keeps room.
@@ -64,7 +64,7 @@ pub(super) enum Refusal {
 #[must_use]
 pub(super) struct Remains {
     subscriptions: Vec<Subscription>,
-    queue: VecDeque<(SubscriptionId, Arc<Delivery>)>,
+    queue: VecDeque<(u64, Arc<Delivery>)>,
     reader: Option<Waker>,
     bytes: usize,
 }
@@ -91,6 +91,7 @@ impl Outbox {
             guard: None,
             held_by: Some(frame),
             held: Vec::new(),
+            waiting: 0,
         });
         self.serials
     }
@@ -127,36 +128,38 @@ impl Outbox {
     ) -> Result<Option<Waker>, Refusal> {
         let at = self.position(serial).ok_or(Refusal::Gone)?;
         if !delivery.is_filled() {
-            self.account(delivery.bytes(), policy, budget).map_err(Refusal::Overrun)?;
+            self.account(at, delivery.bytes(), policy, budget).map_err(Refusal::Overrun)?;
         }
         let subscription = &mut self.subscriptions[at];
         if subscription.held_by.is_some() {
             subscription.held.push(delivery.clone());
             return Ok(None);
         }
-        self.queue.push_back((subscription.id, delivery.clone()));
+        self.queue.push_back((serial, delivery.clone()));
         Ok(self.reader.take())
     }
 
-    /// A reader that has nothing else waiting is not slow, whatever the size of what comes.
+    /// A reader for which nothing waits is not slow, whatever the size of what comes.
     fn account(
         &mut self,
+        at: usize,
         bytes: usize,
         policy: &SessionPolicy,
         budget: &OutboxBudget,
     ) -> Result<(), Overrun> {
-        let is_idle = self.messages == 0;
-        if self.messages >= policy.outbox_messages && !is_idle {
+        let waiting = &mut self.subscriptions[at].waiting;
+        if *waiting >= policy.outbox_messages.max(1) {
             return Err(Overrun::Messages);
         }
-        if self.bytes.saturating_add(bytes) > policy.outbox_bytes && !is_idle {
+        let is_behind = self.bytes > 0;
+        if is_behind && self.bytes.saturating_add(bytes) > policy.outbox_bytes {
             return Err(Overrun::Bytes);
         }
-        if !budget.charge(bytes) && !is_idle {
+        if !budget.charge(bytes) && is_behind {
             budget.refund(bytes);
             return Err(Overrun::Node);
         }
-        self.messages += 1;
+        *waiting += 1;
         self.bytes += bytes;
         Ok(())
     }
@@ -167,8 +170,9 @@ impl Outbox {
         // What a frame asked for lately is at the end.
         for subscription in self.subscriptions.iter_mut().rev().filter(|known| known.held_by == Some(frame)) {
             subscription.held_by = None;
-            let id = subscription.id;
-            self.queue.extend(mem::take(&mut subscription.held).into_iter().map(|delivery| (id, delivery)));
+            let serial = subscription.serial;
+            self.queue
+                .extend(mem::take(&mut subscription.held).into_iter().map(|delivery| (serial, delivery)));
         }
         if self.queue.len() > before { self.reader.take() } else { None }
     }
@@ -179,7 +183,7 @@ impl Outbox {
             self.end = End::Over;
             return Some(Outgoing::End(ending));
         }
-        let Some((id, delivery)) = self.queue.pop_front() else {
+        let Some((serial, delivery)) = self.queue.pop_front() else {
             if let Some(reader) = reader
                 && !self.reader.as_ref().is_some_and(|known| known.will_wake(reader))
             {
@@ -191,8 +195,14 @@ impl Outbox {
         if self.queue.is_empty() && self.queue.capacity() > KEPT {
             self.queue = VecDeque::new();
         }
-        budget.refund(self.forget(&delivery));
-        Some(Outgoing::Push { id, delivery })
+        let at = self.position(serial).expect("what waits is taken out with its subscription");
+        let subscription = &mut self.subscriptions[at];
+        if !delivery.is_filled() {
+            subscription.waiting -= 1;
+            self.bytes -= delivery.bytes();
+            budget.refund(delivery.bytes());
+        }
+        Some(Outgoing::Push { id: subscription.id, delivery })
     }
 
     /// Ends everything. `ending` is what the reader is told; nothing where there is none.
@@ -201,7 +211,6 @@ impl Outbox {
             return None;
         }
         self.end = ending.map_or(End::Over, End::Untold);
-        self.messages = 0;
         Some(Remains {
             subscriptions: mem::take(&mut self.subscriptions),
             queue: mem::take(&mut self.queue),
@@ -217,23 +226,13 @@ impl Outbox {
     /// Takes a subscription out with everything that waits for it.
     fn remove(&mut self, at: usize) -> Remains {
         let subscription = self.subscriptions.remove(at);
-        let (queue, others): (VecDeque<(SubscriptionId, Arc<Delivery>)>, _) =
-            mem::take(&mut self.queue).into_iter().partition(|(id, _)| *id == subscription.id);
+        let (queue, others): (VecDeque<_>, _) =
+            mem::take(&mut self.queue).into_iter().partition(|(serial, _)| *serial == subscription.serial);
         self.queue = others;
         let waiting = queue.iter().map(|(_, delivery)| delivery).chain(&subscription.held);
-        let bytes = waiting.map(|delivery| self.forget(delivery)).sum();
-        Remains { subscriptions: vec![subscription], queue, reader: None, bytes }
-    }
-
-    /// A delivery does not wait any more. How many bytes that frees.
-    fn forget(&mut self, delivery: &Delivery) -> usize {
-        if delivery.is_filled() {
-            return 0;
-        }
-        let bytes = delivery.bytes();
-        self.messages -= 1;
+        let bytes = waiting.filter(|delivery| !delivery.is_filled()).map(|delivery| delivery.bytes()).sum();
         self.bytes -= bytes;
-        bytes
+        Remains { subscriptions: vec![subscription], queue, reader: None, bytes }
     }
 }
 

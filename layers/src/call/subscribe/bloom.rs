@@ -68,3 +68,20 @@ impl fmt::Debug for BloomBuilder {
         f.debug_struct("BloomBuilder").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example that Ethereum clients share: the hash of a bloom over a hundred values.
+    #[test]
+    fn the_bits_are_those_that_others_set() {
+        let mut bloom = BloomBuilder::new();
+        for n in 0..100 {
+            bloom.set(Bits::of(format!("xxxxxxxxxx data {n} yyyyyyyyyyyyyy").as_bytes()));
+        }
+        let hash: String =
+            Keccak256::digest(bloom.finish()).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hash, "c8d3ca65cdb4874300a9e39475508f23ed6da09fdbc487f89a2dcf50b09eb263");
+    }
+}

@@ -23,6 +23,7 @@ struct Store {
     left_out: AtomicU64,
     exhausted: AtomicU64,
     reorgs: AtomicU64,
+    late_logs: AtomicU64,
     /// By reason. Drops are rare, so a lock does.
     dropped: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -49,6 +50,8 @@ pub struct StreamFigures {
     pub exhausted: u64,
     /// Reorganisations that streams followed.
     pub reorgs: u64,
+    /// Logs that came when those of their block had been passed on, and were passed on behind them.
+    pub late_logs: u64,
     /// Events that were not passed on, by reason.
     pub dropped: BTreeMap<&'static str, u64>,
 }
@@ -95,6 +98,7 @@ impl StreamCounters {
             left_out_blocks: read(&store.left_out),
             exhausted: read(&store.exhausted),
             reorgs: read(&store.reorgs),
+            late_logs: read(&store.late_logs),
             dropped: store.dropped.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
@@ -130,6 +134,10 @@ impl StreamCounters {
 
     pub(super) fn reorganised(&self) {
         add(&self.store.reorgs, 1);
+    }
+
+    pub(super) fn late_log(&self) {
+        add(&self.store.late_logs, 1);
     }
 
     pub(super) fn dropped(&self, reason: &'static str) {

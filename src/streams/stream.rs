@@ -246,6 +246,7 @@ impl Stream {
                 counters.dropped(reason);
                 log::dropped(key, reason);
             }
+            Note::LateLog => counters.late_log(),
             Note::GapLeft { blocks } => {
                 counters.left_out(blocks);
                 log::gap_left(key, blocks);

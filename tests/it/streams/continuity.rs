@@ -241,12 +241,7 @@ async fn the_only_provider_coming_back_is_filled_in() {
 
 #[tokio::test]
 async fn a_connection_that_is_only_half_there_is_left_when_heads_stay_away() {
-    let net = Net::with(
-        &["a", "b"],
-        |_| {},
-        |chain| chain.settings.new_heads_timeout = ms(300),
-    )
-    .await;
+    let net = Net::with(&["a", "b"], |_| {}, |chain| chain.settings.new_heads_timeout = ms(300)).await;
     let mut viewer = watch(&net).await;
     net.node("a").strike(Fault::Freeze);
     net.chain.mine(2);

@@ -8,7 +8,7 @@ mod viewer;
 
 use std::sync::Arc;
 
-use lasso_layers::catalog::{Channel, ChainSpec};
+use lasso_layers::catalog::{ChainSpec, Channel};
 use lasso_rpc::config::Settings;
 use lasso_rpc::sim::{Fault, SimChain, SimChainOptions, SimNode, SimNodeOptions};
 use lasso_rpc::streams::StreamFigures;
@@ -126,10 +126,7 @@ pub(crate) fn quick(settings: &mut Settings) {
     settings.upstream_websocket.connect_jitter = ms(0);
     settings.upstream_websocket.reconnect_interval = ms(20);
     settings.circuit_breaker.failure_threshold = 255;
-    settings.circuit_breaker.category_thresholds = Default::default();
-    for (_, threshold) in settings.circuit_breaker.category_thresholds.iter_mut() {
-        *threshold = 255;
-    }
+    settings.circuit_breaker.category_thresholds.clear();
     settings.subscriptions.establish_attempt = ms(2_000);
     settings.subscriptions.release_after_failover = ms(50);
 }

@@ -1,24 +1,15 @@
 //! A client that subscribes.
 
-use std::collections::VecDeque;
-
-use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::support::{LIMIT, Proxy};
+use crate::support::{Proxy, Socket};
 
 /// Number and hash of a block.
 pub(crate) type Seen = (u64, String);
 
-/// A WebSocket to the router, which keeps what is pushed until it is asked for.
+/// A WebSocket to the router and what is pushed over it.
 pub(crate) struct Viewer {
-    socket: WebSocketStream<TcpStream>,
-    pushes: VecDeque<Push>,
-    next: u64,
+    pub(crate) socket: Socket,
 }
 
 /// An event of a subscription.
@@ -30,43 +21,16 @@ pub(crate) struct Push {
 
 impl Viewer {
     pub(crate) async fn connect(proxy: &Proxy, path: &str) -> Self {
-        let stream = TcpStream::connect(proxy.address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let url = format!("ws://{}{path}", proxy.address);
-        let (socket, _) = client_async(url, stream).await.expect("the router upgrades");
-        Self { socket, pushes: VecDeque::new(), next: 1 }
-    }
-
-    /// Sends a call and returns its id.
-    pub(crate) async fn send(&mut self, method: &str, params: Value) -> u64 {
-        let id = self.next;
-        self.next += 1;
-        let call = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        self.socket.send(Message::text(call.to_string())).await.expect("the socket is open");
-        id
-    }
-
-    /// The reply to a call that was sent.
-    pub(crate) async fn reply(&mut self, id: u64) -> Value {
-        loop {
-            let message = self.message().await.unwrap_or_else(|end| panic!("closed: {end:?}"));
-            if message.get("id").is_some() {
-                assert_eq!(message["id"], json!(id), "{message}");
-                return message;
-            }
-            self.keep(&message);
-        }
+        Self { socket: Socket::connect(proxy.address, path).await }
     }
 
     pub(crate) async fn call(&mut self, method: &str, params: Value) -> Value {
-        let id = self.send(method, params).await;
-        self.reply(id).await
+        self.socket.call(method, params).await
     }
 
     /// Subscribes and returns the id.
     pub(crate) async fn subscribe(&mut self, params: Value) -> String {
-        let reply = self.call("eth_subscribe", params).await;
-        let id = reply["result"].as_str().unwrap_or_else(|| panic!("{reply}")).to_owned();
+        let id = self.socket.subscribe(params).await;
         assert!(id.starts_with("0x") && id.len() == 34, "{id}");
         id
     }
@@ -77,11 +41,11 @@ impl Viewer {
 
     /// The next event.
     pub(crate) async fn push(&mut self) -> Push {
-        while self.pushes.is_empty() {
-            let message = self.message().await.unwrap_or_else(|end| panic!("closed: {end:?}"));
-            self.keep(&message);
-        }
-        self.pushes.pop_front().expect("there is one")
+        let mut message = self.socket.next().await;
+        assert_eq!(message["method"], "eth_subscription", "{message}");
+        let params = &mut message["params"];
+        let subscription = params["subscription"].as_str().expect("a push has an id").to_owned();
+        Push { subscription, result: params["result"].take() }
     }
 
     /// What the next event is about.
@@ -100,36 +64,7 @@ impl Viewer {
 
     /// Waits until the router closes the socket, and returns code and reason.
     pub(crate) async fn closed(&mut self) -> (u16, String) {
-        loop {
-            match self.message().await {
-                Ok(message) => self.keep(&message),
-                Err(end) => return end.expect("a close frame comes first"),
-            }
-        }
-    }
-
-    fn keep(&mut self, message: &Value) {
-        assert_eq!(message["method"], "eth_subscription", "{message}");
-        let params = &message["params"];
-        let subscription = params["subscription"].as_str().expect("a push has an id").to_owned();
-        self.pushes.push_back(Push { subscription, result: params["result"].clone() });
-    }
-
-    /// The next text, or how the socket ended.
-    async fn message(&mut self) -> Result<Value, Option<(u16, String)>> {
-        loop {
-            let next = timeout(LIMIT, self.socket.next()).await.expect("something comes in time");
-            match next {
-                Some(Ok(Message::Text(text))) => {
-                    return Ok(serde_json::from_str(&text).expect("texts are JSON"));
-                }
-                Some(Ok(Message::Close(frame))) => {
-                    return Err(frame.map(|frame| (frame.code.into(), frame.reason.to_string())));
-                }
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Err(None),
-            }
-        }
+        self.socket.closed().await
     }
 }
 

@@ -175,6 +175,13 @@ impl Session {
         next.map_or(Poll::Pending, Poll::Ready)
     }
 
+    /// Whether it was ended by this side, for a reader that has no room for [more](Self::poll_next): a client that does
+    /// not read is to be closed all the same. Says so once. The reader may be woken for nothing.
+    pub fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Ending> {
+        let ending = self.0.outbox().take_end(cx.waker());
+        ending.map_or(Poll::Pending, Poll::Ready)
+    }
+
     /// What may be written at once.
     #[must_use]
     pub fn try_next(&self) -> Option<Outgoing> {

@@ -177,6 +177,16 @@ impl Outbox {
         if self.queue.len() > before { self.reader.take() } else { None }
     }
 
+    /// Whether it is over and nobody was told; without that, `reader` is told when something happens.
+    pub(super) fn take_end(&mut self, reader: &Waker) -> Option<Ending> {
+        if let End::Untold(ending) = self.end {
+            self.end = End::Over;
+            return Some(ending);
+        }
+        self.register(reader);
+        None
+    }
+
     /// What is to be written next; without anything, `reader` is told when there is.
     pub(super) fn take(&mut self, reader: Option<&Waker>, budget: &OutboxBudget) -> Option<Outgoing> {
         if let End::Untold(ending) = self.end {
@@ -184,10 +194,8 @@ impl Outbox {
             return Some(Outgoing::End(ending));
         }
         let Some((serial, delivery)) = self.queue.pop_front() else {
-            if let Some(reader) = reader
-                && !self.reader.as_ref().is_some_and(|known| known.will_wake(reader))
-            {
-                self.reader = Some(reader.clone());
+            if let Some(reader) = reader {
+                self.register(reader);
             }
             return None;
         };
@@ -217,6 +225,12 @@ impl Outbox {
             reader: self.reader.take(),
             bytes: mem::take(&mut self.bytes),
         })
+    }
+
+    fn register(&mut self, reader: &Waker) {
+        if !self.reader.as_ref().is_some_and(|known| known.will_wake(reader)) {
+            self.reader = Some(reader.clone());
+        }
     }
 
     fn position(&self, serial: u64) -> Option<usize> {

@@ -22,3 +22,4 @@ mod sockets;
 mod stop;
 mod streams;
 mod support;
+mod upstream_sockets;

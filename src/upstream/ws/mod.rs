@@ -16,6 +16,8 @@ mod schedule;
 mod service;
 mod session;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use self::connect::Connector;
 pub use self::feed::{Feed, FeedEnd};

@@ -18,5 +18,7 @@ mod passthrough;
 mod profiles;
 mod reload;
 mod secrets;
+mod sockets;
 mod stop;
+mod streams;
 mod support;

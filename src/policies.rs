@@ -17,6 +17,7 @@ use lasso_layers::edge::socket::SocketPolicy;
 use crate::config::{Settings, settings};
 use crate::history::HistoryPolicy;
 use crate::server::{LivenessPolicy, ServerPolicy, WebSocketPolicy};
+use crate::streams::{HubPolicy, PoolPolicy};
 use crate::tasks::{HeadsPolicy, ProbePolicy, ReloadPolicy};
 use crate::upstream::UpstreamHttpPolicy;
 use crate::upstream::ws::LinkPolicy;
@@ -133,7 +134,26 @@ pub(crate) fn links(settings: &Settings) -> LinkPolicy {
         pong_timeout: ws.pong_timeout,
         max_pending: ws.max_pending,
         max_message_bytes: usize::try_from(ws.max_message_bytes).unwrap_or(usize::MAX),
+        feed_events: settings.subscriptions.feed_events,
         ..LinkPolicy::default()
+    }
+}
+
+pub(crate) fn hub(settings: &Settings) -> HubPolicy {
+    let subscriptions = &settings.subscriptions;
+    HubPolicy {
+        pool: PoolPolicy {
+            linger: subscriptions.linger,
+            sweep: subscriptions.linger_sweep,
+            confirm: subscriptions.establish_attempt,
+            capacity: subscriptions.feed_events,
+        },
+        recovery_deadline: subscriptions.recovery_deadline,
+        retry_after_degraded: subscriptions.retry_after_degraded,
+        release_after_failover: subscriptions.release_after_failover,
+        settle: subscriptions.logs_settle,
+        verify_all_logs: subscriptions.verify_logs == settings::VerifyLogs::Always,
+        track_heights: settings.block_sync.enabled,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::config::Settings;
 use crate::history::{History, Recorder};
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy, WebSocketPolicy, WebSockets};
+use crate::streams::Hub;
 use crate::tasks::{Asker, Background};
 use crate::upstream::ws::Connector;
 use crate::upstream::{HttpUpstream, Upstreams, WsUpstream};
@@ -33,6 +34,7 @@ pub struct Router {
     websocket: WebSocketPolicy,
     policy: ServerPolicy,
     background: Background,
+    hub: Hub,
     history: Option<History>,
 }
 
@@ -42,7 +44,7 @@ impl Router {
     ///
     /// # Errors
     ///
-    /// If the client for upstreams cannot be made.
+    /// If the clients for upstreams cannot be made.
     pub fn new(live: Live, settings: &Settings) -> io::Result<Self> {
         let runtime = Runtime::new(live, settings);
         let http = HttpUpstream::new(policies::upstream_http(settings))?;
@@ -54,7 +56,7 @@ impl Router {
     /// Puts a router together over these stores and a service that sends attempts: a client of the embedder's own, or
     /// a made-up world. It is handed what [`Egress`](lasso_layers::edge::egress::Egress) is, and answers as that does.
     ///
-    /// Only HTTP channels are used: no links to WebSocket upstreams are kept.
+    /// Only HTTP channels are used: no links to WebSocket upstreams are kept, and so there are no subscriptions.
     #[must_use]
     pub fn with_upstream<U>(runtime: Runtime, settings: &Settings, upstream: U) -> Self
     where
@@ -70,9 +72,17 @@ impl Router {
         U: Service<Attempt, Response = Reply, Error = Failure> + Clone + Send + Sync + 'static,
         U::Future: Send,
     {
+        let hub = Hub::new(&runtime, settings, stack::own_calls(&runtime, settings, upstream.clone()));
         Self {
-            background: Background::new(runtime.clone(), settings, Asker::new(upstream.clone()), connector),
-            stack: stack::stack(&runtime, settings, upstream),
+            background: Background::new(
+                runtime.clone(),
+                settings,
+                Asker::new(upstream.clone()),
+                hub.clone(),
+                connector,
+            ),
+            stack: stack::stack(&runtime, settings, upstream, hub.clone()),
+            hub,
             ingress: policies::ingress(settings),
             websocket: policies::websocket(settings),
             policy: policies::server(settings),
@@ -101,8 +111,14 @@ impl Router {
         self.stack.clone()
     }
 
-    /// What runs beside the calls: links to WebSocket upstreams, probes, polls of heights, the upkeep of breakers and measurements.
-    /// [`serve`](Self::serve) runs it by itself.
+    /// Where subscriptions come from, for a stack of one's own.
+    #[must_use]
+    pub const fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// What runs beside the calls: links to WebSocket upstreams and what subscriptions need of them, probes, polls of
+    /// heights, the upkeep of breakers and measurements. [`serve`](Self::serve) runs it by itself.
     ///
     /// It never resolves; dropping the future ends everything. Must be polled within a tokio runtime.
     pub fn background(&self) -> impl Future<Output = ()> + Send + use<> {

@@ -16,6 +16,7 @@ use lasso_layers::state::heights::Heights;
 use crate::config::Settings;
 use crate::policies;
 use crate::strangers::Strangers;
+use crate::streams::StreamCounters;
 use crate::upstream::ws::Links;
 
 /// The state that outlives requests: one handle on each store, and the catalogue in force. Layers and background
@@ -47,6 +48,8 @@ pub struct Runtime {
     /// Connections to WebSocket upstreams. Without [`Links::run`], which a router with its own connections runs among
     /// its background tasks, none is ever up.
     pub links: Links,
+    /// What subscriptions did.
+    pub streams: StreamCounters,
     /// Bytes that wait for clients of WebSockets.
     pub outboxes: OutboxBudget,
     /// Where layers and tasks have their random numbers from.
@@ -70,6 +73,7 @@ impl Runtime {
         let links = policies::links(settings);
         Self {
             links: Links::new(links, live.clone(), breakers, paces, strangers, entropy.clone()),
+            streams: StreamCounters::default(),
             live,
             breakers,
             paces,

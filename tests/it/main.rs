@@ -21,4 +21,5 @@ mod reload;
 mod secrets;
 mod sockets;
 mod stop;
+mod streams;
 mod support;

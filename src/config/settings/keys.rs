@@ -9,7 +9,7 @@ use lasso_layers::edge::ingress::Network;
 use super::maps::{CategoryThresholds, MethodTimeouts};
 use super::section::sections;
 use super::setting::{Secret, Setting};
-use super::words::{LogFormat, LogLevel, ProbeRecovery, TierOrder};
+use super::words::{LogFormat, LogLevel, ProbeRecovery, TierOrder, VerifyLogs};
 
 /// An hour in milliseconds.
 const HOUR: u64 = 3_600_000;
@@ -266,6 +266,13 @@ sections! {
         "retry_after_degraded_ms" => retry_after_degraded: Duration = ms(60_000), 1..=DAY;
         /// How long the old upstream subscription is kept after a stream moved.
         "release_after_failover_ms" => release_after_failover: Duration = ms(5_000), 0..=DAY;
+        /// How long further logs of a block are waited for after the last one, before those that came are passed on.
+        "logs_settle_ms" => logs_settle: Duration = ms(20), 0..=HOUR;
+        /// Which blocks are asked for their logs: those that should have some and of which `missing` came, or `always`
+        /// every block that may have some, to find out what a provider left out.
+        "verify_logs" => verify_logs: VerifyLogs = VerifyLogs::Missing, ();
+        /// Events of one upstream subscription that may wait for one stream.
+        "feed_events" => feed_events: usize = 1_024, 1..=1_000_000;
     }
 
     /// WebSocket connections to upstreams.

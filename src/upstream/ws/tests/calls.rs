@@ -54,6 +54,24 @@ async fn a_reply_of_many_frames_is_one_reply() {
 }
 
 #[tokio::test]
+async fn many_calls_at_once_all_get_their_own_answer() {
+    let node = node().await;
+    let world = World::connected(node.ws_url(), eager()).await;
+    // More than one write takes.
+    let calls = (0..250).map(|at| {
+        let params = format!(r#"[{{"to":"0x{at:040x}","data":"0x{}"}},"latest"]"#, "ab".repeat(1_000));
+        let world = &world;
+        async move { result(world.call("eth_call", &params).await) }
+    });
+    let mut answers = join_all(calls).await;
+    answers.sort();
+    answers.dedup();
+    assert_eq!(answers.len(), 250);
+    world.wait_pending(0).await;
+    assert_eq!(node.stats().sockets_opened, 1);
+}
+
+#[tokio::test]
 async fn streaming_11_case_45_calls_on_a_connection_that_drops_fail_at_once() {
     let node = node().await;
     let world = World::connected(node.ws_url(), eager()).await;

@@ -346,6 +346,38 @@ fn what_fills_a_gap_counts_for_nothing() {
 }
 
 #[test]
+fn what_comes_behind_a_gap_closes_nobody_who_is_still_reading_that() {
+    let (session, budget) = with(SessionPolicy { outbox_messages: 2, ..SessionPolicy::default() });
+    let subscriber = subscribed(&session, 1);
+    for n in 0..10 {
+        subscriber.push(&filled(&n.to_string())).unwrap();
+    }
+    for n in 10..20 {
+        subscriber.push(&event(&n.to_string())).unwrap();
+    }
+    let read = |count: usize| (0..count).for_each(|_| drop(session.try_next().unwrap()));
+    // It has read the gap, and has the usual room for what comes now.
+    read(10);
+    for n in 20..22 {
+        subscriber.push(&event(&n.to_string())).unwrap();
+    }
+    // What it catches up with is not lent to it again.
+    read(11);
+    subscriber.push(&event("22")).unwrap();
+    assert_eq!(subscriber.push(&event("23")), Ok(()));
+    assert_eq!(subscriber.push(&event("24")), Err(Gone));
+    assert_eq!(budget.counts().over_messages, 1);
+
+    let policy = SessionPolicy { outbox_bytes: 1000, ..SessionPolicy::default() };
+    let (session, budget) = with(policy);
+    let subscriber = subscribed(&session, 1);
+    subscriber.push(&filled("1")).unwrap();
+    subscriber.push(&sized(900)).unwrap();
+    assert_eq!(subscriber.push(&sized(200)), Err(Gone), "memory has its limit all the same");
+    assert_eq!(budget.counts().over_bytes, 1);
+}
+
+#[test]
 fn held_deliveries_count_like_others() {
     let (session, budget) = with(SessionPolicy { outbox_messages: 2, ..SessionPolicy::default() });
     let subscriber = held(&session.for_call(), 1);

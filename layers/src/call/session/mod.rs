@@ -13,7 +13,8 @@
 //! wait for one of its subscriptions or too many bytes for all of them, or when the process has no room left and
 //! something waits for it. A client's bytes are what it has yet to read; those of the process are memory, in which a
 //! delivery exists once, whoever waits for it. Deliveries that fill a gap count for nothing: a gap may be longer than any
-//! outbox, and who reads it slowly still reads. To a client for which nothing waits any delivery may be pushed.
+//! outbox, and who reads it slowly still reads; of what comes meanwhile the bytes count, and not the number. To a client
+//! for which nothing waits any delivery may be pushed.
 //!
 //! **The end.** The first one wins. At an end everything that waits is dropped, and the subscriptions with it; the same
 //! when the session itself is dropped, whatever calls of it are still under way.

@@ -36,6 +36,10 @@ struct Subscription {
     held: Vec<Arc<Delivery>>,
     /// Live deliveries that wait, held ones included.
     waiting: usize,
+    /// Those that fill a gap and wait, held ones included.
+    filling: usize,
+    /// How many of the live ones came while a gap was being filled: a reader that is busy with that is not slow.
+    behind_gap: usize,
 }
 
 /// For how many deliveries an empty queue keeps room.
@@ -91,6 +95,8 @@ impl Outbox {
             held_by: Some(frame),
             held: Vec::new(),
             waiting: 0,
+            filling: 0,
+            behind_gap: 0,
         });
         self.serials
     }
@@ -128,6 +134,7 @@ impl Outbox {
         let at = self.position(serial).ok_or(Refusal::Gone)?;
         if delivery.is_filled() {
             delivery.charge_to(budget);
+            self.subscriptions[at].filling += 1;
         } else {
             self.account(at, delivery, policy, budget).map_err(Refusal::Overrun)?;
         }
@@ -149,8 +156,10 @@ impl Outbox {
         budget: &OutboxBudget,
     ) -> Result<(), Overrun> {
         let bytes = delivery.bytes();
-        let waiting = &mut self.subscriptions[at].waiting;
-        if *waiting >= policy.outbox_messages.max(1) {
+        let subscription = &mut self.subscriptions[at];
+        let is_behind_gap = subscription.filling > 0;
+        let room = policy.outbox_messages.max(1).saturating_add(subscription.behind_gap);
+        if !is_behind_gap && subscription.waiting >= room {
             return Err(Overrun::Messages);
         }
         let is_behind = self.bytes > 0;
@@ -161,7 +170,10 @@ impl Outbox {
         if is_behind && budget.is_overrun() {
             return Err(Overrun::Node);
         }
-        *waiting += 1;
+        subscription.waiting += 1;
+        if is_behind_gap {
+            subscription.behind_gap = subscription.waiting;
+        }
         self.bytes += bytes;
         Ok(())
     }
@@ -207,8 +219,11 @@ impl Outbox {
         }
         let at = self.position(serial).expect("what waits is taken out with its subscription");
         let subscription = &mut self.subscriptions[at];
-        if !delivery.is_filled() {
+        if delivery.is_filled() {
+            subscription.filling -= 1;
+        } else {
             subscription.waiting -= 1;
+            subscription.behind_gap = subscription.behind_gap.min(subscription.waiting);
             self.bytes -= delivery.bytes();
         }
         Some(Outgoing::Push { id: subscription.id, delivery })

@@ -203,13 +203,11 @@ impl Settling {
             pending.add(log);
         }
         pending.asked = true;
-        // Without a bloom there is nothing that could prove it; being told twice has to do.
-        let proven = prove && (complete || pending.header.bloom.is_none());
         pending.stage = match prove {
-            true if proven => Stage::Settled,
-            // It cannot be that there are none and cannot be shown either: its logs are not there yet.
+            _ if complete => Stage::Settled,
+            // The bloom speaks of logs that were not shown: they are not there yet.
             true => return false,
-            false if some || complete => Stage::Settled,
+            false if some => Stage::Settled,
             // None, where the bloom admits some: a provider may know a block before it knows its logs.
             false => Stage::Asking { prove: true },
         };

@@ -633,8 +633,11 @@ impl<'a, P: Player> World<'a, P> {
     fn refused(&mut self, refusal: Refusal) -> Result<(), Violation> {
         self.ended = true;
         self.tally.refused += 1;
-        let lasting = self.scenario.providers.iter().filter(|provider| provider.refuses).count();
-        if self.tally.established > 0 || lasting < 3.min(self.nodes.len()) {
+        let providers = &self.scenario.providers;
+        let lasting = providers.iter().filter(|provider| provider.refuses).count();
+        // Nobody is waited for who has not been there for a while.
+        let up = providers.iter().filter(|provider| !provider.has(Fault::Down, self.now)).count();
+        if self.tally.established > 0 || lasting < 3.min(up.max(1)) {
             return Err(self.broken("refuses without need", &format!("{refusal:?}")));
         }
         Ok(())

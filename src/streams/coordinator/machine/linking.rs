@@ -48,13 +48,13 @@ impl Coordinator {
                 Self::drop_event("duplicate", out);
             };
         }
+        self.heard_if_new(key, now);
         if tip.is_some() && header.number < self.branch.first() {
             return Self::drop_event("too_old", out);
         }
         let parent = header.number.checked_sub(1).map(|number| (number, header.parent));
         if self.headers.is_empty() && tip.is_some() && tip == parent {
             // The common case: the next block.
-            self.heard(now);
             self.branch.push(header.hash, self.policy.history);
             self.reach(key.0, order, now);
             return self.hand_out([header].into(), live, now, out);
@@ -62,7 +62,6 @@ impl Coordinator {
         if !self.headers.announce(header, Announced { order, at: now }, live) {
             return Self::drop_event("duplicate", out);
         }
-        self.heard(now);
         let others = self.policy.window.saturating_add(self.policy.history as u64);
         let others = usize::try_from(others).unwrap_or(usize::MAX);
         for _ in 0..self.headers.bound(self.policy.live_buffer, others) {
@@ -106,8 +105,9 @@ impl Coordinator {
         }
     }
 
-    fn heard(&mut self, now: Instant) {
-        if let Some(serving) = self.serving_mut() {
+    fn heard_if_new(&mut self, key: Key, now: Instant) {
+        let is_new = !self.headers.is_announced(key);
+        if let Some(serving) = self.serving_mut().filter(|_| is_new) {
             serving.heard = now;
         }
     }
@@ -257,10 +257,9 @@ impl Coordinator {
         let Some(entry) = self.headers.remove((head.number, head.hash)) else { return false };
         let number = entry.header.number;
         let unsettled = self.settling.as_mut().map_or(0, |settling| settling.give_up(tip, out));
-        let blocks = number.saturating_sub(tip + 1) + unsettled;
-        if blocks > 0 {
-            out.push(Action::Note(Note::GapLeft { blocks }));
-        }
+        // Its parent is not what the client has, so that something is missing whatever the numbers say.
+        let blocks = number.saturating_sub(tip + 1).max(1) + unsettled;
+        out.push(Action::Note(Note::GapLeft { blocks }));
         self.cut_from(number, out);
         self.branch.start(number, entry.header.hash);
         if let Some(settling) = &mut self.settling {

@@ -23,4 +23,3 @@ mod sockets;
 mod stop;
 mod streams;
 mod support;
-mod upstream_sockets;

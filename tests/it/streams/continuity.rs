@@ -1,8 +1,10 @@
 //! No gap and no duplicate, whatever providers do.
 
 use lasso_layers::catalog::Continuity;
+use lasso_layers::state::health::{Aspect, Report, Status};
 use lasso_rpc::sim::{Ending, Fault, NOTIFICATION, Rule};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{LIMIT, Net, Viewer, ms};
 
@@ -239,10 +241,18 @@ async fn the_only_provider_coming_back_is_filled_in() {
 async fn a_connection_that_is_only_half_there_is_left_when_heads_stay_away() {
     let net = Net::with(&["a", "b"], |_| {}, |chain| chain.settings.new_heads_timeout = ms(300)).await;
     let mut viewer = watch(&net).await;
-    net.node("a").strike(Fault::Freeze);
+    // Nothing is sent from the next head on, and nothing is closed.
+    net.node("a").behave([Rule::method(NOTIFICATION, Fault::Freeze)]);
     net.chain.mine(2);
     assert_eq!(viewer.heads(2).await, net.blocks(12, 13));
     assert!(net.figures().failovers >= 1);
+}
+
+/// Has the probes of a node fail for good.
+fn unhealthy(net: &Net, name: &str) {
+    let instance = net.channel(name).expect("it has a WebSocket").instance;
+    let report = Report { status: Status::Unhealthy, failures: 5, latency: None, error: None };
+    net.proxy.runtime.health.report(instance, Aspect::Probe, report, Instant::now());
 }
 
 #[tokio::test]
@@ -251,11 +261,7 @@ async fn streaming_11_case_43_one_loss_is_one_failover() {
     net.node("b").behave([Rule::method("eth_subscribe", Fault::latency(ms(200)))]);
     net.cut("a").await;
     asked_to_subscribe(&net, "b").await;
-    // The provider that is being left is unhealthy as well, and then a stranger.
-    use lasso_layers::state::health::{Aspect, Report, Status};
-    let channel = net.channel("a").unwrap();
-    let report = Report { status: Status::Unhealthy, failures: 5, latency: None, error: None };
-    net.proxy.runtime.health.report(channel.instance, Aspect::Probe, report, tokio::time::Instant::now());
+    unhealthy(&net, "a");
     net.chain.mine(2);
     assert_eq!(viewer.heads(2).await, net.blocks(12, 13));
     net.until_figures("it is over", |figures| figures.recovered == 1).await;
@@ -264,11 +270,8 @@ async fn streaming_11_case_43_one_loss_is_one_failover() {
 
 #[tokio::test]
 async fn a_provider_that_became_unhealthy_is_left() {
-    use lasso_layers::state::health::{Aspect, Report, Status};
     let (net, mut viewer) = watching(&["a", "b"]).await;
-    let channel = net.channel("a").unwrap();
-    let report = Report { status: Status::Unhealthy, failures: 5, latency: None, error: None };
-    net.proxy.runtime.health.report(channel.instance, Aspect::Probe, report, tokio::time::Instant::now());
+    unhealthy(&net, "a");
     net.open("b", "newHeads", 1).await;
     net.chain.mine(2);
     assert_eq!(viewer.heads(2).await, net.blocks(12, 13));

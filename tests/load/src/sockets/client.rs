@@ -3,7 +3,7 @@
 
 use std::io::{IoSliceMut, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
@@ -49,7 +49,7 @@ pub(crate) enum Read {
 pub(crate) enum Heard {
     Text(Vec<u8>, Duration),
     /// A close frame's code, or `None` when the connection ended without one.
-    End(Option<u16>, Duration),
+    End(Option<u16>),
 }
 
 /// The time since 1970 by the clock that the kernel stamps with.
@@ -145,9 +145,15 @@ impl Client {
                 Heard::Text(text, _) => {
                     return Err(format!("not a result: {}", String::from_utf8_lossy(&text)).into());
                 }
-                Heard::End(code, _) => return Err(format!("closed with {code:?}").into()),
+                Heard::End(code) => return Err(format!("closed with {code:?}").into()),
             }
         }
+    }
+
+    /// Reads on until the server has ended the connection.
+    pub(crate) fn until_end(&mut self, scratch: &mut Scratch) -> Outcome<()> {
+        while let Heard::Text(..) = self.hear(scratch)? {}
+        Ok(())
     }
 
     /// Waits for the next message. Pings are answered.
@@ -157,7 +163,7 @@ impl Client {
         loop {
             while let Some((frame, end)) = Frame::first(&self.partial) {
                 let heard = match frame.opcode {
-                    frame::CLOSE => Some(Heard::End(frame.close_code(), at)),
+                    frame::CLOSE => Some(Heard::End(frame.close_code())),
                     PING => {
                         let pong = frame::from_client(PONG, frame.payload);
                         self.stream.write_all(&pong)?;
@@ -180,7 +186,7 @@ impl Client {
                     self.partial.extend_from_slice(&scratch.bytes[..read]);
                 }
                 Read::Nothing => return Err("nothing was said in time".into()),
-                Read::End => return Ok(Heard::End(None, now())),
+                Read::End => return Ok(Heard::End(None)),
             }
         }
     }
@@ -229,12 +235,6 @@ impl Client {
             0 => Read::End,
             bytes => Read::Bytes(bytes, stamp.unwrap_or_else(now)),
         })
-    }
-}
-
-impl From<Client> for OwnedFd {
-    fn from(client: Client) -> Self {
-        client.stream.into()
     }
 }
 

@@ -25,18 +25,18 @@ pub(crate) struct Crowd {
     pub(crate) scratch: Scratch,
 }
 
-/// What the clients got of one message.
+/// What the clients got of one block.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wave {
-    /// When it arrived, by client.
+    /// When each client had got all of it.
     pub(crate) arrivals: Vec<Duration>,
     /// Clients that did not get it in time.
     pub(crate) missing: usize,
-    /// Messages that were something else, or the same again.
+    /// Messages that were something else, or too many.
     pub(crate) unexpected: usize,
     /// Clients whose connection has ended.
     pub(crate) ended: usize,
-    /// The message itself.
+    /// The first message.
     pub(crate) text: Vec<u8>,
 }
 
@@ -68,22 +68,24 @@ impl Crowd {
         Ok(crowd)
     }
 
-    /// Leaves the server alone for a while and then takes the message that is `wanted` from every client.
+    /// Leaves the server alone for a while and then takes so many messages that are `wanted` from every client.
     pub(crate) fn collect(
         &mut self,
         quiet: Duration,
         limit: Duration,
+        messages: usize,
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Outcome<Wave> {
         let start = Instant::now();
         sleep(quiet);
         let mut wave = Wave::default();
-        let mut waiting: Vec<usize> = (0..self.clients.len()).collect();
+        let mut waiting: Vec<_> = (0..self.clients.len()).map(|ordinal| (ordinal, messages)).collect();
         loop {
             let mut still = Vec::new();
-            for ordinal in waiting {
-                if !self.look(ordinal, &mut wave, &wanted)? {
-                    still.push(ordinal);
+            for (ordinal, missing) in waiting {
+                match self.look(ordinal, missing, &mut wave, &wanted)? {
+                    0 => {}
+                    missing => still.push((ordinal, missing)),
                 }
             }
             wave.missing = still.len();
@@ -108,21 +110,23 @@ impl Crowd {
         Ok(())
     }
 
-    /// Whether client number `ordinal` need not be looked at again.
+    /// How many messages client number `ordinal` has still to wait for.
     fn look(
         &mut self,
         ordinal: usize,
+        mut missing: usize,
         wave: &mut Wave,
         wanted: &impl Fn(&[u8]) -> bool,
-    ) -> Outcome<bool> {
-        let mut got = false;
+    ) -> Outcome<usize> {
         let mut closed = false;
         let read = self.clients[ordinal].sweep(&mut self.scratch, |frame, at| {
             if frame.is_control() {
                 closed |= frame.opcode == CLOSE;
-            } else if !got && wanted(frame.payload) {
-                got = true;
-                wave.arrivals.push(at);
+            } else if missing > 0 && wanted(frame.payload) {
+                missing -= 1;
+                if missing == 0 {
+                    wave.arrivals.push(at);
+                }
                 if wave.text.is_empty() {
                     wave.text = frame.payload.to_vec();
                 }
@@ -130,9 +134,11 @@ impl Crowd {
                 wave.unexpected += 1;
             }
         })?;
-        closed |= read == Read::End;
-        wave.ended += usize::from(closed);
-        Ok(got || closed)
+        if closed || read == Read::End {
+            wave.ended += 1;
+            return Ok(0);
+        }
+        Ok(missing)
     }
 }
 

@@ -6,7 +6,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
 use super::frame::{self, TEXT};
@@ -45,12 +46,20 @@ impl Floor {
     }
 }
 
-/// The clients of each writer.
-type Clients = Arc<[Mutex<Vec<TcpStream>>; WRITERS]>;
+/// What a writer is told.
+enum Order {
+    Adopt(TcpStream),
+    Write(Arc<[u8]>),
+}
 
 /// Serves until the process is ended.
 pub(crate) fn serve(address: SocketAddr) -> Outcome<()> {
-    let clients: Clients = Arc::default();
+    // The writers live as long as the process: the kernel forgets the processor time of threads that end.
+    let writers: [_; WRITERS] = std::array::from_fn(|_| {
+        let (orders, receiver) = mpsc::sync_channel(1);
+        thread::spawn(move || write(&receiver));
+        orders
+    });
     let mut next = 0;
     for stream in TcpListener::bind(address)?.incoming() {
         let mut stream = stream?;
@@ -61,12 +70,12 @@ pub(crate) fn serve(address: SocketAddr) -> Outcome<()> {
             continue;
         }
         if first == CONTROL {
-            let clients = clients.clone();
-            thread::spawn(move || command(&mut stream, &clients));
+            let writers = writers.clone();
+            thread::spawn(move || command(&mut stream, &writers));
         } else {
             welcome(&mut stream)?;
             stream.set_nonblocking(true)?;
-            lock(&clients[next % WRITERS]).push(stream);
+            writers[next % WRITERS].send(Order::Adopt(stream))?;
             next += 1;
         }
     }
@@ -83,7 +92,9 @@ fn welcome(stream: &mut TcpStream) -> Outcome<()> {
             read => head.extend_from_slice(&buffer[..read]),
         }
     }
-    stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n")?;
+    stream.write_all(
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n",
+    )?;
     if stream.read(&mut buffer)? == 0 {
         return Err("the client left".into());
     }
@@ -91,28 +102,33 @@ fn welcome(stream: &mut TcpStream) -> Outcome<()> {
     Ok(stream.write_all(&frame::from_server(TEXT, reply))?)
 }
 
-/// Writes what it is told to, until the control connection ends.
-fn command(control: &mut TcpStream, clients: &Clients) {
+/// Passes on what is to be written, until the control connection ends.
+fn command(control: &mut TcpStream, writers: &[SyncSender<Order>]) {
     let mut length = [0; 8];
     while control.read_exact(&mut length).is_ok() {
         let mut frame = vec![0; u64::from_be_bytes(length) as usize];
         if control.read_exact(&mut frame).is_err() {
             return;
         }
-        thread::scope(|scope| {
-            for part in clients.iter() {
-                let frame = &frame;
-                scope.spawn(move || {
-                    for client in lock(part).iter_mut() {
-                        // A frame that a socket does not take whole is missed by the client, and reported there.
-                        let _ = client.write(frame);
-                    }
-                });
-            }
-        });
+        let frame: Arc<[u8]> = frame.into();
+        for writer in writers {
+            // A writer ends only with the process.
+            let _ = writer.send(Order::Write(frame.clone()));
+        }
     }
 }
 
-fn lock(part: &Mutex<Vec<TcpStream>>) -> std::sync::MutexGuard<'_, Vec<TcpStream>> {
-    part.lock().expect("no code panics while it writes to clients")
+fn write(orders: &Receiver<Order>) {
+    let mut clients = Vec::new();
+    for order in orders {
+        match order {
+            Order::Adopt(client) => clients.push(client),
+            Order::Write(frame) => {
+                for client in &mut clients {
+                    // A frame that a socket does not take whole is missed by the client, and reported there.
+                    let _ = client.write(&frame);
+                }
+            }
+        }
+    }
 }

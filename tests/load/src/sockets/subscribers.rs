@@ -21,7 +21,8 @@ use crate::{Outcome, median};
 const SUBSCRIBE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}"#;
 const SMALL: &str = r#"{"jsonrpc":"2.0","id":2,"method":"eth_getBalance","params":["0x407d73d8a49eeb85d32cf465507dd71d507100c1","latest"]}"#;
 /// About 14 KiB of logs.
-const LARGE: &str = r#"{"jsonrpc":"2.0","id":3,"method":"eth_getLogs","params":[{"fromBlock":"0x300","toBlock":"0x309"}]}"#;
+const LARGE: &str =
+    r#"{"jsonrpc":"2.0","id":3,"method":"eth_getLogs","params":[{"fromBlock":"0x300","toBlock":"0x309"}]}"#;
 /// Calls that are under way at once.
 const TOGETHER: usize = 200;
 /// Blocks before it counts.
@@ -29,6 +30,11 @@ const WARM_UP: usize = 3;
 /// How long a server is left alone with a block before anybody looks.
 const QUIET: Duration = Duration::from_millis(400);
 const LIMIT: Duration = Duration::from_secs(20);
+const P99: &str = "ms after the first client, p99";
+/// The most that the 99th percentile of the spread may be, in milliseconds.
+const SPREAD_LIMIT: f64 = 30.0;
+/// Where the kernel itself takes longer for as many writes, so many times what it takes.
+const SPREAD_RATIO: f64 = 1.5;
 const KIBIBYTE: f64 = 1024.0;
 
 #[derive(Args, Clone, Debug)]
@@ -80,7 +86,7 @@ pub(crate) async fn measure(options: &Options) -> Outcome<()> {
         let counts = round >= WARM_UP;
         let spent = floor.server.processor_time()?;
         floor.say(&text)?;
-        let wave = behind_floor.collect(QUIET, LIMIT, |_| true)?;
+        let wave = behind_floor.collect(QUIET, LIMIT, 1, |_| true)?;
         of_floor.note(counts, &wave, &floor.server, spent)?;
 
         let spent = scene.lasso.processor_time()?;
@@ -110,14 +116,16 @@ pub(crate) async fn measure(options: &Options) -> Outcome<()> {
     verdict.row("upstream subscriptions", scene.subscribed() as f64, Some(Limit::Exactly(1.0)));
     verdict.row("heads not delivered", lost as f64, Some(Limit::Exactly(0.0)));
     verdict.row("other messages", unexpected as f64, Some(Limit::Exactly(0.0)));
-    for (what, floor, lasso, limit) in [
-        ("ms after the first client, p50", of_floor.p50, of_lasso.p50, None),
-        ("ms after the first client, p95", of_floor.p95, of_lasso.p95, None),
-        ("ms after the first client, p99", of_floor.p99, of_lasso.p99, Some(Limit::AtMost(30.0))),
-        ("ms after the first client, max", of_floor.max, of_lasso.max, None),
-        ("us of processor time a delivery", of_floor.processor, of_lasso.processor, None),
+    for (what, floor, lasso) in [
+        ("ms after the first client, p50", of_floor.p50, of_lasso.p50),
+        ("ms after the first client, p95", of_floor.p95, of_lasso.p95),
+        (P99, of_floor.p99, of_lasso.p99),
+        ("ms after the first client, max", of_floor.max, of_lasso.max),
+        ("us of processor time a delivery", of_floor.processor, of_lasso.processor),
     ] {
-        verdict.beside_floor(what, median(floor), median(lasso), limit);
+        let (floor, lasso) = (median(floor), median(lasso));
+        let limit = (what == P99).then(|| Limit::AtMost(SPREAD_LIMIT.max(SPREAD_RATIO * floor)));
+        verdict.beside_floor(what, floor, lasso, limit);
     }
     verdict.row("KiB resident a client, connected", each(connected), None);
     verdict.row("KiB resident a client, subscribed", each(delivered), Some(Limit::AtMost(20.0)));
@@ -129,7 +137,7 @@ pub(crate) async fn measure(options: &Options) -> Outcome<()> {
 /// Mines a block and takes it from every client.
 fn block(scene: &Scene, crowd: &mut Crowd) -> Outcome<Wave> {
     let number = scene.chain.mine(1);
-    crowd.collect(QUIET, LIMIT, |text| block_number(text) == Some(number))
+    crowd.collect(QUIET, LIMIT, 1, |text| block_number(text) == Some(number))
 }
 
 // === impl Blocks ===

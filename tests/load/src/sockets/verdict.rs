@@ -60,21 +60,26 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.title)?;
         let width = self.rows.iter().map(|row| row.what.len()).max().unwrap_or(0);
-        writeln!(f, "  {:width$}  {:>10}  {:>10}  {:>6}  limit", "", "floor", "lasso", "ratio")?;
+        let compared = self.rows.iter().any(|row| row.floor.is_some());
+        writeln!(f, "{}", self.title)?;
+        if compared {
+            writeln!(f, "  {:width$}  {:>10}  {:>6}  {:>10}  limit", "", "floor", "ratio", "lasso")?;
+        }
         for row in &self.rows {
-            let floor = row.floor.map_or_else(String::new, |floor| format!("{floor:.2}"));
-            let ratio = row.floor.map_or_else(String::new, |floor| format!("{:.2}", row.lasso / floor));
-            let limit = match row.limit {
-                Some(Limit::AtMost(limit)) => format!("at most {limit}"),
-                Some(Limit::Exactly(limit)) => format!("{limit}"),
-                None => String::new(),
-            };
-            let missed = if row.missed() { "  MISSED" } else { "" };
-            let line =
-                format!("  {:width$}  {floor:>10}  {:>10.2}  {ratio:>6}  {limit}{missed}", row.what, row.lasso);
-            writeln!(f, "{}", line.trim_end())?;
+            write!(f, "  {:width$}", row.what)?;
+            match row.floor {
+                Some(floor) => write!(f, "  {floor:>10.2}  {:>6.2}", row.lasso / floor)?,
+                None if compared => write!(f, "  {:>10}  {:>6}", "", "")?,
+                None => {}
+            }
+            write!(f, "  {:>10.2}", row.lasso)?;
+            match row.limit {
+                Some(Limit::AtMost(limit)) => write!(f, "  at most {limit:.1}")?,
+                Some(Limit::Exactly(limit)) => write!(f, "  exactly {limit}")?,
+                None => {}
+            }
+            writeln!(f, "{}", if row.missed() { "  MISSED" } else { "" })?;
         }
         Ok(())
     }
@@ -84,12 +89,13 @@ impl fmt::Display for Verdict {
 
 impl Row {
     fn missed(&self) -> bool {
-        match self.limit {
-            // Written so that a figure that is not a number misses every limit.
-            Some(Limit::AtMost(limit)) => !(self.lasso <= limit),
-            Some(Limit::Exactly(limit)) => self.lasso != limit,
-            None => false,
-        }
+        // A figure that is not a number keeps no limit.
+        let kept = match self.limit {
+            Some(Limit::AtMost(limit)) => self.lasso <= limit,
+            Some(Limit::Exactly(limit)) => self.lasso == limit,
+            None => true,
+        };
+        !kept
     }
 }
 
@@ -111,11 +117,13 @@ mod tests {
     }
 
     #[test]
-    fn the_table_shows_the_ratio_to_the_floor() {
-        let mut verdict = Verdict::new("two figures");
-        verdict.beside_floor("delivery, ms", 10.0, 15.0, Some(Limit::AtMost(12.0)));
+    fn the_table_shows_the_ratio_to_the_floor_where_there_is_one() {
+        let mut verdict = Verdict::new("figures");
         verdict.row("upstream", 1.0, None);
-        let expected = "two figures\n                     floor       lasso   ratio  limit\n  delivery, ms       10.00       15.00    1.50  at most 12  MISSED\n  upstream                        1.00\n";
-        assert_eq!(verdict.to_string(), expected);
+        assert_eq!(verdict.to_string(), "figures\n  upstream        1.00\n");
+        verdict.beside_floor("delivery, ms", 10.0, 15.0, Some(Limit::AtMost(12.0)));
+        let table = verdict.to_string();
+        let last = table.lines().last().unwrap();
+        assert_eq!(last, "  delivery, ms       10.00    1.50       15.00  at most 12.0  MISSED");
     }
 }

@@ -1,15 +1,16 @@
 //! A stream that loses its provider: how long until the first event of the replacement.
 //!
-//! Two nodes follow one chain. In every round the one that carries the stream ends its connections (by turns with
-//! a FIN, with a RST, and by stopping to listen) and a block is mined at once. The time runs from before the node
-//! ends them to the arrival of that block at the client. Then the other kind of loss: the node stops telling about
-//! blocks and is otherwise well.
+//! Two nodes follow one chain. In every round the one that carries the stream ends its sockets, each time in another
+//! way, and a block is mined at once. The time runs from before the node ends them to the arrival of that block at the
+//! client. Then the other kind of loss: the node stops telling about blocks and is otherwise well.
+//!
+//! No other subscription is in the way: the replacement has to be subscribed to within that time.
 
 use std::thread::sleep;
 use std::time::Duration;
 
 use clap::Args;
-use lasso_rpc::sim::{Ending, Fault, NOTIFICATION, Rule};
+use lasso_rpc::sim::{Fault, NOTIFICATION, Rule, SimNode};
 
 use super::client::{Client, Heard, Scratch, block_number, now};
 use super::crowd::source;
@@ -19,8 +20,14 @@ use super::verdict::{Limit, Verdict};
 use crate::Outcome;
 
 const SUBSCRIBE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}"#;
-/// What a loss may do to a stream is measured here, not what losses do to breakers.
-const SETTINGS: &str = "circuit_breaker: { failure_threshold: 1000000, category_thresholds: { network_error: 1000000, server_error: 1000000, timeout: 1000000, auth_error: 1000000 } }\n";
+/// Only the stream subscribes, nothing is kept for later, and losses do nothing to breakers.
+const SETTINGS: &str = "\
+block_sync: { enabled: false }
+subscriptions: { linger_ms: 0, linger_sweep_ms: 5, release_after_failover_ms: 0 }
+circuit_breaker:
+  failure_threshold: 1000000
+  category_thresholds: { network_error: 1000000, server_error: 1000000, timeout: 1000000, auth_error: 1000000 }
+";
 const BLOCK_TIME: Duration = Duration::from_millis(500);
 const HEADS_TIMEOUT: Duration = Duration::from_secs(2);
 const LIMIT: Duration = Duration::from_secs(30);
@@ -59,22 +66,20 @@ pub(crate) async fn measure(options: &Options) -> Outcome<()> {
     };
     let scene = Scene::start(&setting).await?;
     let mut watcher = Watcher::start(&scene)?;
-    // The first in priority carries the stream first, and each loss moves it to the other.
-    let mut carrier = 0;
     let mut losses = Vec::new();
     for round in 0..options.rounds {
-        ready(&scene).await?;
+        let node = carrier(&scene).await?;
         watcher.until(scene.chain.mine(1))?;
-        let node = &scene.nodes[carrier];
         let start = now();
-        match round % 3 {
-            0 => node.disconnect(Ending::Close),
-            1 => node.disconnect(Ending::Reset),
+        match round % 5 {
+            0 => node.strike(Fault::Close),
+            1 => node.strike(Fault::Reset),
+            2 => node.strike(Fault::CloseFrame { code: 1001, reason: "going away".to_owned() }),
+            3 => node.strike(Fault::TornFrame),
             _ => node.stop().await,
         }
         losses.push(watcher.until(scene.chain.mine(1))?.saturating_sub(start));
         node.restart().await?;
-        carrier = 1 - carrier;
     }
 
     let mining = tokio::spawn({
@@ -83,9 +88,9 @@ pub(crate) async fn measure(options: &Options) -> Outcome<()> {
     });
     let mut silences = Vec::new();
     for _ in 0..options.silences {
-        ready(&scene).await?;
+        let node = carrier(&scene).await?;
         let before = watcher.next()?;
-        scene.nodes[carrier].behave([Rule::method(NOTIFICATION, Fault::Omit)]);
+        node.behave([Rule::method(NOTIFICATION, Fault::Omit)]);
         // One block may have been on its way.
         let mut last = before;
         let after = loop {
@@ -96,8 +101,7 @@ pub(crate) async fn measure(options: &Options) -> Outcome<()> {
             last = at;
         };
         silences.push(after.saturating_sub(last));
-        scene.nodes[carrier].heal();
-        carrier = 1 - carrier;
+        node.heal();
     }
     mining.abort();
 
@@ -118,15 +122,16 @@ pub(crate) async fn measure(options: &Options) -> Outcome<()> {
     verdict.conclude(options.check)
 }
 
-/// Waits until both nodes are connected, subscribed to, and have been so for a moment.
-async fn ready(scene: &Scene) -> Outcome<()> {
+/// Waits until both nodes are connected and one carries the stream, and for a moment more.
+async fn carrier(scene: &Scene) -> Outcome<&SimNode> {
     for node in &scene.nodes {
-        if !node.wait_until(LIMIT, |stats| stats.sockets > 0 && stats.subscriptions > 0).await {
-            return Err(format!("nobody subscribes at {}", node.name()).into());
+        if !node.wait_until(LIMIT, |stats| stats.sockets == 1).await {
+            return Err(format!("nobody connects to {}", node.name()).into());
         }
     }
     sleep(REST);
-    Ok(())
+    let carries = |node: &&SimNode| node.topic("newHeads").open > 0;
+    scene.nodes.iter().find(carries).ok_or_else(|| "no node carries the stream".into())
 }
 
 // === impl Watcher ===

@@ -7,14 +7,16 @@ use lasso_layers::attempt::stall::StallPolicy;
 use lasso_layers::call::failover::FailoverPolicy;
 use lasso_layers::call::guard::GuardPolicy;
 use lasso_layers::call::observe::{ObservePolicy, SlowPolicy};
+use lasso_layers::call::session::SessionPolicy;
 use lasso_layers::call::strategy::TierOrder;
 use lasso_layers::edge::egress::EgressPolicy;
 use lasso_layers::edge::ingress::IngressPolicy;
 use lasso_layers::edge::profile::ProfilePolicy;
+use lasso_layers::edge::socket::SocketPolicy;
 
 use crate::config::{Settings, settings};
 use crate::history::HistoryPolicy;
-use crate::server::ServerPolicy;
+use crate::server::{LivenessPolicy, ServerPolicy, WebSocketPolicy};
 use crate::tasks::{HeadsPolicy, ProbePolicy, ReloadPolicy};
 use crate::upstream::UpstreamHttpPolicy;
 
@@ -130,6 +132,32 @@ pub(crate) fn ingress(settings: &Settings) -> IngressPolicy {
         max_meta_header_bytes: settings.observability.max_meta_header_bytes,
         trusted_proxies: settings.server.trusted_proxies.clone(),
         ..IngressPolicy::default()
+    }
+}
+
+pub(crate) fn websocket(settings: &Settings) -> WebSocketPolicy {
+    let websocket = &settings.websocket;
+    WebSocketPolicy {
+        liveness: LivenessPolicy {
+            interval: websocket.heartbeat_interval,
+            timeout: websocket.heartbeat_timeout,
+            max_missed: websocket.max_missed,
+            idle: websocket.idle_timeout,
+        },
+        max_message_bytes: websocket.max_frame_bytes as usize,
+        messages: SocketPolicy {
+            inflight_bytes: websocket.inflight_bytes,
+            batch_max_items: settings.batch.max_items,
+            batch_concurrency: settings.batch.concurrency,
+        },
+        session: SessionPolicy {
+            max_inflight: websocket.max_inflight,
+            max_subscriptions: websocket.max_subscriptions,
+            outbox_messages: websocket.outbox_messages,
+            outbox_bytes: websocket.outbox_bytes as usize,
+        },
+        trusted_proxies: settings.server.trusted_proxies.clone(),
+        ..WebSocketPolicy::default()
     }
 }
 

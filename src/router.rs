@@ -17,7 +17,7 @@ use tower::util::BoxCloneSyncService;
 use crate::config::Settings;
 use crate::history::{History, Recorder};
 use crate::runtime::Runtime;
-use crate::server::{self, Api, ServerPolicy};
+use crate::server::{self, Api, ServerPolicy, WebSocketPolicy, WebSockets};
 use crate::tasks::{Asker, Background};
 use crate::upstream::HttpUpstream;
 use crate::{policies, stack};
@@ -29,6 +29,7 @@ pub struct Router {
     runtime: Runtime,
     stack: BoxCloneSyncService<Call, Reply, Failure>,
     ingress: IngressPolicy,
+    websocket: WebSocketPolicy,
     policy: ServerPolicy,
     background: Background,
     history: Option<History>,
@@ -57,6 +58,7 @@ impl Router {
             background: Background::new(runtime.clone(), settings, Asker::new(upstream.clone())),
             stack: stack::stack(&runtime, settings, upstream),
             ingress: policies::ingress(settings),
+            websocket: policies::websocket(settings),
             policy: policies::server(settings),
             history: None,
             runtime,
@@ -99,6 +101,8 @@ impl Router {
         ended: impl Future<Output = ()> + Send,
     ) -> impl Future<Output = ()> + Send {
         let background = self.background();
+        let (requests, outboxes) = (self.runtime.budget.clone(), self.runtime.outboxes.clone());
+        let sockets = WebSockets::with(self.stack.clone(), self.websocket, requests, outboxes);
         let ingress = Ingress::new(self.stack).policy(self.ingress).budget(self.runtime.budget.clone());
         let recorder = self
             .history
@@ -114,7 +118,7 @@ impl Router {
                 // The other side says nothing. It goes.
                 tokio::spawn(recorder.run(async { end.await.unwrap_or_default() }))
             });
-            let cut = server::serve(listener, ingress, api, self.policy, ended).await;
+            let cut = server::serve(listener, ingress, sockets, api, self.policy, ended).await;
             if cut > 0 {
                 tracing::warn!(event = "lasso.drain_limit", connections = cut, "connections were cut off");
             }

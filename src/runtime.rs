@@ -6,6 +6,7 @@ use lasso_layers::attempt::pace::Paces;
 use lasso_layers::attempt::stall::Stalls;
 use lasso_layers::call::failover::Failovers;
 use lasso_layers::call::rate_limit::Limits;
+use lasso_layers::call::session::OutboxBudget;
 use lasso_layers::catalog::Live;
 use lasso_layers::edge::ingress::ByteBudget;
 use lasso_layers::state::Entropy;
@@ -42,6 +43,8 @@ pub struct Runtime {
     pub limits: Limits,
     /// Bytes of requests in flight.
     pub budget: ByteBudget,
+    /// Bytes that wait for clients of WebSockets.
+    pub outboxes: OutboxBudget,
     /// Where layers and tasks have their random numbers from.
     pub entropy: Entropy,
 }
@@ -69,6 +72,7 @@ impl Runtime {
             health: HealthRows::new(),
             limits: Limits::new(),
             budget: ByteBudget::with_min_charge(server.inflight_bytes, server.inflight_min_charge_bytes),
+            outboxes: OutboxBudget::new(settings.websocket.outbox_total_bytes as usize),
             entropy,
         }
     }

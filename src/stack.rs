@@ -10,6 +10,7 @@ use lasso_layers::attempt::timeout::TimeoutLayer;
 use lasso_layers::call::candidate::{CandidateLayer, HttpOnly};
 use lasso_layers::call::failover::FailoverLayer;
 use lasso_layers::call::guard::GuardLayer;
+use lasso_layers::call::inflight::InflightLayer;
 use lasso_layers::call::observe::ObserveLayer;
 use lasso_layers::call::rate_limit::RateLimitLayer;
 use lasso_layers::call::strategy::StrategyLayer;
@@ -69,6 +70,8 @@ where
         .layer(ProfileLayer::new(runtime.live.clone(), policies::profile(settings)))
         // Cheap answers and refusals come before anything is paid for.
         .layer(GuardLayer::new(policies::guard(settings)))
+        // What one socket may have under way; local answers need none of it.
+        .layer(InflightLayer::new())
         // Counts what clients ask, whether or not an upstream is needed for it.
         .layer(RateLimitLayer::new(runtime.limits.clone()))
         // Which channels may be used, and why the others may not.

@@ -26,6 +26,8 @@
 //! | `ObserveLayer` | `observe` | nothing is logged, and there is no metadata |
 //! | `ProfileLayer` | `profile` | no call is routed: what is further in needs the plan |
 //! | `GuardLayer` | `guard` | wallet methods and filters are forwarded |
+//! | `SubscribeLayer` | `subscribe` | subscriptions are forwarded to a provider, and nobody hears from them |
+//! | `InflightLayer` | `inflight` | one socket may have any number of calls under way |
 //! | `RateLimitLayer` | `rate-limit` | clients may ask as much as they like |
 //! | `CandidateLayer` | `candidate` | there is nothing to try |
 //! | `StrategyLayer` | `strategy` | channels are tried in configured order |

@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tower::Service;
 
-use super::{Api, ServerPolicy, serve};
+use super::{Api, ServerPolicy, WebSockets, serve};
 use crate::config::Settings;
 use crate::runtime::Runtime;
 
@@ -110,7 +110,14 @@ async fn start(stack: Stack, policy: ServerPolicy) -> Running {
     let stopped = async move {
         let _ = stopped.await;
     };
-    let ended = tokio::spawn(serve(listener, Ingress::new(stack), api, policy, stopped));
+    let ended = tokio::spawn(serve(
+        listener,
+        Ingress::new(stack.clone()),
+        WebSockets::new(stack),
+        api,
+        policy,
+        stopped,
+    ));
     Running { address, stop, ended }
 }
 

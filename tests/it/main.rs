@@ -18,5 +18,6 @@ mod passthrough;
 mod profiles;
 mod reload;
 mod secrets;
+mod sockets;
 mod stop;
 mod support;

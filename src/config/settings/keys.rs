@@ -231,6 +231,8 @@ sections! {
         "heartbeat_timeout_ms" => heartbeat_timeout: Duration = ms(5_000), 1..=DAY;
         /// Missed pongs in a row that end the connection.
         "max_missed" => max_missed: u32 = 2, 1..=1_000;
+        /// How long a client may send nothing at all, pongs included.
+        "idle_timeout_ms" => idle_timeout: Duration = ms(7_200_000), 1..=DAY;
         /// Forwarded requests in flight on one connection.
         "max_inflight" => max_inflight: usize = 32, 1..=1_000_000;
         /// Subscriptions of one connection.
@@ -245,6 +247,8 @@ sections! {
         "outbox_messages" => outbox_messages: usize = 32, 1..=1_000_000;
         /// The same in bytes.
         "outbox_bytes" => outbox_bytes: u64 = 16_777_216, 1..=MOST_BYTES;
+        /// The same on the whole node; beyond it, clients that something waits for are closed.
+        "outbox_total_bytes" => outbox_total_bytes: u64 = 134_217_728, 1..=MOST_BYTES;
     }
 
     /// Subscriptions of clients and the upstream streams behind them.

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::{Client, LIMIT, Reply, request};
+use super::{Client, LIMIT, Reply, Socket, request};
 
 /// A serving router. Dropping it ends it at once.
 pub(crate) struct Proxy {
@@ -97,6 +97,15 @@ impl Proxy {
     pub(crate) async fn get(&self, path: &str) -> Reply {
         let response = self.client.fetch(Method::GET, &self.url(path)).await;
         Reply::read(response.expect("the router answers")).await
+    }
+
+    /// Connects a WebSocket to the chain `ethereum` of the default profile.
+    pub(crate) async fn socket(&self) -> Socket {
+        self.socket_at("/ws/rpc/ethereum").await
+    }
+
+    pub(crate) async fn socket_at(&self, path: &str) -> Socket {
+        Socket::connect(self.address, path).await
     }
 
     /// Starts a call on a connection of its own; aborting the task hangs up.

@@ -20,4 +20,5 @@ mod reload;
 mod secrets;
 mod sockets;
 mod stop;
+mod streams;
 mod support;

@@ -93,6 +93,8 @@ pub struct TransportFailure {
 pub enum TransportKind {
     /// No connection: refused, DNS, TLS, or not in time.
     Connect,
+    /// A standing connection that the channel needs is not up.
+    NotConnected,
     /// The connection broke: reset, closed early, protocol error.
     Broken,
     /// No answer in time.
@@ -298,7 +300,7 @@ impl TransportFailure {
                 Category::RateLimit
             }
             TransportKind::Status(_) | TransportKind::InvalidReply { .. } => Category::ServerError,
-            TransportKind::Capacity => Category::LocalCapacityRejection,
+            TransportKind::Capacity | TransportKind::NotConnected => Category::LocalCapacityRejection,
             // Another upstream may need it otherwise, and a second one that does not says enough.
             TransportKind::Encode => Category::ClientError,
         }
@@ -306,6 +308,16 @@ impl TransportFailure {
 
     fn error(&self) -> ErrorObject {
         match &self.kind {
+            TransportKind::NotConnected => ErrorObject::new(code::SERVER_ERROR, "WebSocket not connected"),
+            TransportKind::Connect if self.transport == Transport::Ws => {
+                ErrorObject::new(code::CONNECT, "WebSocket connection failed")
+            }
+            TransportKind::Broken if self.transport == Transport::Ws => {
+                ErrorObject::new(code::NETWORK, "WebSocket connection closed")
+            }
+            TransportKind::Capacity if self.transport == Transport::Ws => {
+                ErrorObject::new(code::CAPACITY, "WebSocket pending capacity exhausted")
+            }
             TransportKind::Connect => ErrorObject::new(code::NETWORK, "Upstream connection failed"),
             TransportKind::Broken | TransportKind::Other => {
                 ErrorObject::new(code::NETWORK, "Upstream connection broken")

@@ -17,8 +17,10 @@ use lasso_layers::edge::socket::SocketPolicy;
 use crate::config::{Settings, settings};
 use crate::history::HistoryPolicy;
 use crate::server::{LivenessPolicy, ServerPolicy, WebSocketPolicy};
+use crate::streams::{HubPolicy, PoolPolicy};
 use crate::tasks::{HeadsPolicy, ProbePolicy, ReloadPolicy};
 use crate::upstream::UpstreamHttpPolicy;
+use crate::upstream::ws::LinkPolicy;
 
 pub(crate) fn profile(settings: &Settings) -> ProfilePolicy {
     ProfilePolicy {
@@ -117,6 +119,41 @@ pub(crate) fn upstream_http(settings: &Settings) -> UpstreamHttpPolicy {
         max_idle_per_host: http.max_idle_per_host,
         egress: EgressPolicy { max_buffered: http.max_buffered_bytes as usize, ..EgressPolicy::default() },
         ..UpstreamHttpPolicy::default()
+    }
+}
+
+pub(crate) fn links(settings: &Settings) -> LinkPolicy {
+    let ws = &settings.upstream_websocket;
+    LinkPolicy {
+        connect_jitter: ws.connect_jitter,
+        handshake_timeout: ws.handshake_timeout,
+        reconnect_interval: ws.reconnect_interval,
+        max_attempts: ws.max_attempts,
+        stable_after: ws.stable_after,
+        ping_interval: ws.ping_interval,
+        pong_timeout: ws.pong_timeout,
+        max_pending: ws.max_pending,
+        max_message_bytes: usize::try_from(ws.max_message_bytes).unwrap_or(usize::MAX),
+        feed_events: settings.subscriptions.feed_events,
+        ..LinkPolicy::default()
+    }
+}
+
+pub(crate) fn hub(settings: &Settings) -> HubPolicy {
+    let subscriptions = &settings.subscriptions;
+    HubPolicy {
+        pool: PoolPolicy {
+            linger: subscriptions.linger,
+            sweep: subscriptions.linger_sweep,
+            confirm: subscriptions.establish_attempt,
+            capacity: subscriptions.feed_events,
+        },
+        recovery_deadline: subscriptions.recovery_deadline,
+        retry_after_degraded: subscriptions.retry_after_degraded,
+        release_after_failover: subscriptions.release_after_failover,
+        settle: subscriptions.logs_settle,
+        verify_all_logs: subscriptions.verify_logs == settings::VerifyLogs::Always,
+        track_heights: settings.block_sync.enabled,
     }
 }
 

@@ -5,6 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+mod header;
+mod hex;
+mod log;
+
 /// The hash of a block.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BlockHash(pub [u8; 32]);
@@ -61,3 +65,15 @@ pub struct Log {
     /// The log as clients get it: a JSON object.
     pub payload: Bytes,
 }
+
+/// Bytes that were to be a header or a log lack a member it must have, or are no JSON object at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a usable header or log")
+    }
+}
+
+impl std::error::Error for Malformed {}

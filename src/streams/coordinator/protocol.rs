@@ -135,7 +135,8 @@ pub enum Action {
         /// The provider.
         peer: Peer,
     },
-    /// The subscription is no longer needed; whatever of it still comes will be ignored.
+    /// The subscription is no longer needed; whatever of it still comes will be ignored. Also said of a subscription that
+    /// was lost, and of one that was neither confirmed nor refused in time.
     Release {
         /// Which.
         lease: Lease,
@@ -237,6 +238,8 @@ pub enum Note {
     },
     /// An event was left out: a word for the reason.
     Dropped(&'static str),
+    /// A log came after its block's logs had been handed out. It was handed out by itself.
+    LateLog,
     /// A gap was left, because the policy is best effort.
     GapLeft {
         /// How many blocks are missing.

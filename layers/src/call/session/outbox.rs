@@ -11,7 +11,7 @@ use super::{Delivery, Ending, Outgoing, SessionPolicy, SubscriptionId};
 
 /// The part of a session that its lock protects.
 ///
-/// Nothing here runs foreign code: wakers and guards are handed out, to be used once the lock is released.
+/// Nobody is woken here and no guard is dropped: both are handed out, for when the lock is released.
 #[derive(Default)]
 pub(super) struct Outbox {
     /// What may be written now, by the serial of its subscription, which is there.
@@ -66,7 +66,6 @@ pub(super) struct Remains {
     subscriptions: Vec<Subscription>,
     queue: VecDeque<(u64, Arc<Delivery>)>,
     reader: Option<Waker>,
-    bytes: usize,
 }
 
 impl Outbox {
@@ -127,8 +126,10 @@ impl Outbox {
         budget: &OutboxBudget,
     ) -> Result<Option<Waker>, Refusal> {
         let at = self.position(serial).ok_or(Refusal::Gone)?;
-        if !delivery.is_filled() {
-            self.account(at, delivery.bytes(), policy, budget).map_err(Refusal::Overrun)?;
+        if delivery.is_filled() {
+            delivery.charge_to(budget);
+        } else {
+            self.account(at, delivery, policy, budget).map_err(Refusal::Overrun)?;
         }
         let subscription = &mut self.subscriptions[at];
         if subscription.held_by.is_some() {
@@ -143,10 +144,11 @@ impl Outbox {
     fn account(
         &mut self,
         at: usize,
-        bytes: usize,
+        delivery: &Delivery,
         policy: &SessionPolicy,
         budget: &OutboxBudget,
     ) -> Result<(), Overrun> {
+        let bytes = delivery.bytes();
         let waiting = &mut self.subscriptions[at].waiting;
         if *waiting >= policy.outbox_messages.max(1) {
             return Err(Overrun::Messages);
@@ -155,8 +157,8 @@ impl Outbox {
         if is_behind && self.bytes.saturating_add(bytes) > policy.outbox_bytes {
             return Err(Overrun::Bytes);
         }
-        if !budget.charge(bytes) && is_behind {
-            budget.refund(bytes);
+        delivery.charge_to(budget);
+        if is_behind && budget.is_overrun() {
             return Err(Overrun::Node);
         }
         *waiting += 1;
@@ -188,7 +190,7 @@ impl Outbox {
     }
 
     /// What is to be written next; without anything, `reader` is told when there is.
-    pub(super) fn take(&mut self, reader: Option<&Waker>, budget: &OutboxBudget) -> Option<Outgoing> {
+    pub(super) fn take(&mut self, reader: Option<&Waker>) -> Option<Outgoing> {
         if let End::Untold(ending) = self.end {
             self.end = End::Over;
             return Some(Outgoing::End(ending));
@@ -208,7 +210,6 @@ impl Outbox {
         if !delivery.is_filled() {
             subscription.waiting -= 1;
             self.bytes -= delivery.bytes();
-            budget.refund(delivery.bytes());
         }
         Some(Outgoing::Push { id: subscription.id, delivery })
     }
@@ -219,11 +220,11 @@ impl Outbox {
             return None;
         }
         self.end = ending.map_or(End::Over, End::Untold);
+        self.bytes = 0;
         Some(Remains {
             subscriptions: mem::take(&mut self.subscriptions),
             queue: mem::take(&mut self.queue),
             reader: self.reader.take(),
-            bytes: mem::take(&mut self.bytes),
         })
     }
 
@@ -244,9 +245,9 @@ impl Outbox {
             mem::take(&mut self.queue).into_iter().partition(|(serial, _)| *serial == subscription.serial);
         self.queue = others;
         let waiting = queue.iter().map(|(_, delivery)| delivery).chain(&subscription.held);
-        let bytes = waiting.filter(|delivery| !delivery.is_filled()).map(|delivery| delivery.bytes()).sum();
-        self.bytes -= bytes;
-        Remains { subscriptions: vec![subscription], queue, reader: None, bytes }
+        let live = waiting.filter(|delivery| !delivery.is_filled());
+        self.bytes -= live.map(|delivery| delivery.bytes()).sum::<usize>();
+        Remains { subscriptions: vec![subscription], queue, reader: None }
     }
 }
 
@@ -257,8 +258,7 @@ impl Remains {
     }
 
     /// Gives everything up.
-    pub(super) fn discard(self, budget: &OutboxBudget) {
-        budget.refund(self.bytes);
+    pub(super) fn discard(self) {
         if let Some(reader) = self.reader {
             reader.wake();
         }

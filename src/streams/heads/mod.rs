@@ -1,0 +1,141 @@
+//! Follows the heads of all upstreams that push them, for their heights.
+//!
+//! Each has a standing subscription, which streams share. Heights are polled as well, less often while heads flow.
+
+mod standing;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lasso_layers::call::subscribe::Topic;
+use lasso_layers::catalog::{Catalog, Channel, ChannelKey, Provider};
+use lasso_layers::state::heights::{Observation, Source};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use self::standing::{Standing, Step};
+use super::block::Header;
+use super::hub::Shared;
+use super::log;
+use super::pool::{Signal, Tap, Update};
+
+/// Follows the catalogue in force. Never resolves; dropping the future gives all subscriptions back.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut catalog = shared.generation.subscribe();
+    let mut tasks = JoinSet::new();
+    let mut followed = BTreeMap::<ChannelKey, Followed>::new();
+    loop {
+        catalog.mark_unchanged();
+        let mut gone = std::mem::take(&mut followed);
+        for (channel, timeout) in targets(&shared.chooser.live.load()) {
+            let key = channel.key;
+            let known = gone.remove(&key).unwrap_or_else(|| {
+                let (sender, receiver) = watch::channel(timeout);
+                tasks.spawn(follow(shared.clone(), channel.clone(), receiver));
+                Followed { channel, timeout: sender }
+            });
+            known.timeout.send_replace(timeout);
+            followed.insert(key, known);
+        }
+        for Followed { channel, .. } in gone.into_values() {
+            // Its task ends with the sender. What it said counts no longer.
+            shared.heights.forget(channel.chain_id, channel.instance);
+        }
+        // Both are cancel safe. The tasks end by themselves; they are taken as they come.
+        loop {
+            tokio::select! {
+                changed = catalog.changed() => break changed.expect("the sender is shared"),
+                Some(ended) = tasks.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a task that followed heads panicked");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// An upstream that is followed.
+struct Followed {
+    channel: Arc<Channel>,
+    /// How much silence is borne. Dropping it ends the task.
+    timeout: watch::Sender<Duration>,
+}
+
+/// The channels whose heads are wanted, each with the least silence that a profile bears.
+fn targets(catalog: &Catalog) -> Vec<(Arc<Channel>, Duration)> {
+    let mut targets = BTreeMap::<ChannelKey, (Arc<Channel>, Duration)>::new();
+    for chain in catalog.profiles().iter().flat_map(|profile| profile.chains()) {
+        let timeout = chain.settings.new_heads_timeout;
+        let pushes = |provider: &&Provider| provider.subscribe_new_heads;
+        for channel in chain.providers.iter().filter(pushes).filter_map(|provider| provider.ws.as_ref()) {
+            let target = targets.entry(channel.key).or_insert_with(|| (channel.clone(), timeout));
+            target.1 = target.1.min(timeout);
+        }
+    }
+    targets.into_values().collect()
+}
+
+/// Follows one upstream for as long as there is a sender of timeouts.
+async fn follow(shared: Arc<Shared>, channel: Arc<Channel>, mut timeout: watch::Receiver<Duration>) {
+    let links = shared.chooser.links;
+    let mut connections = links.changes();
+    let mut standing = Standing::new(*timeout.borrow_and_update());
+    let mut tap: Option<Tap> = None;
+    loop {
+        let now = Instant::now();
+        standing.link(links.is_up(channel.key), now);
+        match standing.tick(now) {
+            Some(Step::Subscribe) => tap = Some(shared.pool.join(&channel, &Topic::NewHeads)),
+            Some(Step::GiveUp) => {
+                log::stale(&channel, &Topic::NewHeads);
+                tap = None;
+                // Also for streams: on the same silence they would only wait longer.
+                shared.pool.discard(&channel, &Topic::NewHeads);
+            }
+            None => {}
+        }
+        let deadline = standing.deadline();
+        let signal = async {
+            match &mut tap {
+                Some(tap) => tap.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        // All branches are cancel safe.
+        tokio::select! {
+            signal = signal => match signal {
+                Ok(Signal::Confirmed(head)) => {
+                    if let Some(head) = head {
+                        note(&shared, &channel, &head, &mut standing);
+                    }
+                }
+                Ok(Signal::Update(Update::Head(head))) => note(&shared, &channel, &head, &mut standing),
+                Ok(Signal::Update(Update::Log(_) | Update::Transaction(_))) => {}
+                Err(_) => {
+                    tap = None;
+                    standing.lost(Instant::now());
+                }
+            },
+            Ok(()) = connections.changed() => {}
+            changed = timeout.changed() => match changed {
+                Ok(()) => standing.set_timeout(*timeout.borrow_and_update()),
+                Err(_) => return,
+            },
+            () = sleep_until(deadline.unwrap_or(now)), if deadline.is_some() => {}
+        }
+    }
+}
+
+fn note(shared: &Shared, channel: &Channel, head: &Header, standing: &mut Standing) {
+    let now = Instant::now();
+    standing.head(now);
+    if shared.strangers.contains(channel.instance) {
+        return;
+    }
+    let observation = Observation::new(head.number, now, Source::Ws);
+    shared.heights.record(channel.chain_id, channel.instance, observation);
+    shared.breakers.probe_succeeded(channel, now);
+}

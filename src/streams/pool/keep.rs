@@ -1,0 +1,136 @@
+//! The tasks that keep upstream subscriptions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lasso_layers::attempt::breaker::Breakers;
+use lasso_layers::call::Failure;
+use lasso_layers::call::subscribe::Topic;
+use lasso_layers::catalog::{Category, Channel};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::entry::Entry;
+use super::{Gone, Update};
+use crate::streams::block::{Header, Log, Malformed};
+use crate::streams::coordinator::{BlockId, LossReason};
+use crate::streams::counters::{Drops, StreamCounters};
+use crate::streams::fetch::Fetcher;
+use crate::streams::log;
+use crate::upstream::ws::{Feed, FeedEnd, Links};
+
+/// Ends an entry with the task that keeps it, however that ends.
+struct Keeper(Arc<Entry>);
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.end(Gone::Lost(LossReason::Disconnected));
+    }
+}
+
+/// Subscribes and tells the users of `entry` what comes.
+pub(super) async fn subscribed(
+    entry: Arc<Entry>,
+    links: Links,
+    breakers: Breakers,
+    counters: StreamCounters,
+    channel: Arc<Channel>,
+    topic: Topic,
+    limit: Duration,
+) {
+    let keeper = Keeper(entry);
+    let entry = &keeper.0;
+    let mut feed = match open(&links, breakers, &channel, &topic, limit).await {
+        Ok(feed) => feed,
+        Err(gone) => return entry.end(gone),
+    };
+    let _counted = counters.upstream();
+    log::subscription_created(&channel, &topic);
+    entry.confirm(None);
+    let why = loop {
+        match feed.next().await {
+            Ok(payload) => match read(&topic, payload) {
+                Ok(update) => entry.publish(update),
+                Err(Malformed) => counters.dropped(Drops::MALFORMED),
+            },
+            Err(FeedEnd::Disconnected) => break LossReason::Disconnected,
+            Err(FeedEnd::Overflow) => break LossReason::Overflow,
+        }
+    };
+    log::subscription_destroyed(&channel, &topic, why);
+    entry.end(Gone::Lost(why));
+}
+
+/// Asks a provider for its newest block again and again, and tells the users of `entry` each that is new.
+pub(super) async fn polled(entry: Arc<Entry>, fetcher: Fetcher, every: Duration) {
+    /// A provider that does not answer this often is lost.
+    const FAILURES: u32 = 3;
+    let keeper = Keeper(entry);
+    let entry = &keeper.0;
+    let mut beats = interval(every);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut last, mut failures) = (None, 0);
+    loop {
+        beats.tick().await;
+        match fetcher.block(BlockId::Latest).await {
+            Ok(Some(head)) => {
+                failures = 0;
+                match last.replace(head.hash) {
+                    None => entry.confirm(Some(head)),
+                    Some(known) if known != head.hash => entry.publish(Update::Head(head)),
+                    Some(_) => {}
+                }
+            }
+            Ok(None) | Err(_) if last.is_none() => return entry.end(Gone::Refused { lasting: false }),
+            Ok(None) | Err(_) => {
+                failures += 1;
+                if failures == FAILURES {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Asks the provider, if its breaker lets one.
+async fn open(
+    links: &Links,
+    breakers: Breakers,
+    channel: &Channel,
+    topic: &Topic,
+    limit: Duration,
+) -> Result<Feed, Gone> {
+    let permit = breakers.admit(channel, Instant::now()).map_err(|_| Gone::Refused { lasting: false })?;
+    match links.subscribe(channel.key, topic.params_json(), limit).await {
+        Ok(feed) => {
+            permit.success(channel);
+            Ok(feed)
+        }
+        Err(failure) => {
+            let gone = Gone::Refused { lasting: is_lasting(&failure) };
+            permit.settle(channel, &Err(failure), Instant::now);
+            Err(gone)
+        }
+    }
+}
+
+/// Whether asking the same provider again is no use: it answered, and what it said is not about the moment.
+fn is_lasting(failure: &Failure) -> bool {
+    let category = failure.category();
+    let is_verdict = category.is_answer()
+        || matches!(
+            category,
+            Category::MethodNotFound
+                | Category::MethodError
+                | Category::CapabilityViolation
+                | Category::ClientError
+        );
+    matches!(failure, Failure::Upstream(_)) && is_verdict
+}
+
+fn read(topic: &Topic, payload: bytes::Bytes) -> Result<Update, Malformed> {
+    match topic {
+        Topic::NewHeads => Header::parse(&payload).map(Update::Head),
+        Topic::Logs(_) => Log::parse(&payload).map(Update::Log),
+        _ => Ok(Update::Transaction(payload)),
+    }
+}

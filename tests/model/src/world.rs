@@ -564,6 +564,9 @@ impl<'a, P: Player> World<'a, P> {
     }
 
     fn act(&mut self, out: &mut Vec<Action>) -> Result<(), Violation> {
+        if out.iter().any(|action| matches!(action, Action::Note(Note::GapLeft { .. }))) {
+            self.oracle.gap_comes();
+        }
         for action in out.drain(..) {
             self.say(|| format!("   -> {}", trace::action(&self.tree, &action)));
             if self.ended {

@@ -150,8 +150,18 @@ async fn streaming_11_case_11_the_chain_id_needs_no_upstream() {
 async fn streaming_11_case_12_binary_frames_are_ignored() {
     let world = World::start(&["a"]).await;
     let mut socket = world.proxy.socket().await;
-    socket.send(br#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}"#.to_vec()).await;
+    socket.send(b"\x00\x01{}".to_vec()).await;
     socket.expect_quiet().await;
+    assert_eq!(socket.call("eth_chainId", json!([])).await["result"], "0x1");
+}
+
+/// web3.py sends them so, and nodes answer it.
+#[tokio::test]
+async fn calls_in_binary_frames_are_answered_with_text() {
+    let world = World::start(&["a"]).await;
+    let mut socket = world.proxy.socket().await;
+    socket.send(br#" {"jsonrpc":"2.0","id":7,"method":"eth_chainId"}"#.to_vec()).await;
+    assert_eq!(socket.next().await, json!({ "jsonrpc": "2.0", "id": 7, "result": "0x1" }));
 }
 
 #[tokio::test]

@@ -165,7 +165,7 @@ async fn a_slow_reader_is_closed_and_nobody_else() {
     server.station.publish(&json!("still here"));
     assert_eq!(fast.next().await, pushed(&id, &json!("still here")));
     until("one is left", || (server.open)() == 1).await;
-    assert_eq!(server.outboxes.queued_bytes(), 0);
+    assert_eq!(server.outboxes.live_bytes(), 0);
 }
 
 #[tokio::test]
@@ -180,5 +180,5 @@ async fn nothing_is_left_of_a_client_that_vanishes() {
         drop(socket);
         until("it is gone", || server.station.listeners() == 0 && (server.open)() == 0).await;
     }
-    assert_eq!((server.requests.used(), server.outboxes.queued_bytes()), (0, 0));
+    assert_eq!((server.requests.used(), server.outboxes.live_bytes()), (0, 0));
 }

@@ -19,6 +19,8 @@ use super::settling::Settling;
 mod failover;
 mod linking;
 mod logs;
+#[cfg(test)]
+mod tests;
 
 /// The continuity of one stream.
 ///
@@ -40,13 +42,15 @@ pub struct Coordinator {
     branch: Branch,
     /// The root was asked for while heads were on their way already: it may be the first of them.
     root_is_open: bool,
+    /// There is a root and nothing above it was handed out.
+    root_is_silent: bool,
+    /// A head came that is no higher than the silent root: the provider is asked whether the root exists.
+    root_is_in_doubt: bool,
     headers: Headers,
     /// How many heads came.
     heads: u64,
     /// The place among them of the one that the tip came with.
     tip_order: u64,
-    /// When the branch last got a new tip.
-    linked_at: Instant,
     /// With best effort, the number up to which a gap that is too wide is filled before the rest is left out.
     filling_to: Option<u64>,
 
@@ -58,8 +62,8 @@ pub struct Coordinator {
 impl Coordinator {
     /// A stream of heads.
     #[must_use]
-    pub fn heads(policy: StreamPolicy, now: Instant) -> Self {
-        Self::new(policy, None, now)
+    pub fn heads(policy: StreamPolicy, _now: Instant) -> Self {
+        Self::new(policy, None)
     }
 
     /// A stream of the logs that a filter admits. `admits` says whether a block with such a bloom may have some.
@@ -70,10 +74,10 @@ impl Coordinator {
         now: Instant,
     ) -> Self {
         let settling = Settling::new(&policy, Box::new(admits));
-        Self::new(policy, Some(settling), now)
+        Self::new(policy, Some(settling))
     }
 
-    fn new(policy: StreamPolicy, settling: Option<Settling>, now: Instant) -> Self {
+    fn new(policy: StreamPolicy, settling: Option<Settling>) -> Self {
         Self {
             policy,
             phase: Phase::Idle,
@@ -84,10 +88,11 @@ impl Coordinator {
             over: false,
             branch: Branch::default(),
             root_is_open: false,
+            root_is_silent: false,
+            root_is_in_doubt: false,
             headers: Headers::default(),
             heads: 0,
             tip_order: 0,
-            linked_at: now,
             filling_to: None,
             questions: Questions::default(),
             settling,
@@ -202,6 +207,14 @@ impl Coordinator {
             Phase::Serving(serving) => Some(serving),
             _ => None,
         }
+    }
+
+    /// Whether the provider has not come as far as the stream. What it says of another branch does not count then.
+    fn is_behind(&self) -> bool {
+        let tip = self.branch.tip();
+        self.serving().is_some_and(|serving| {
+            !serving.is_believed && tip.is_some_and(|(number, _)| serving.highest < number)
+        })
     }
 
     /// The promise cannot be kept.

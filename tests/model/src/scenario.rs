@@ -15,6 +15,8 @@ pub struct Scenario {
     pub policy: StreamPolicy,
     /// What the network does.
     pub moves: Vec<Move>,
+    /// How far below the highest block that there was a reorganisation may begin.
+    pub deepest: u64,
     /// Whom the stream can be had from, the best first.
     pub providers: Vec<Provider>,
     /// How many of all blocks have logs that the filter admits.

@@ -60,6 +60,8 @@ struct World<'a, P> {
     tally: Tally,
     out: Vec<Action>,
     subscribed: Vec<Duration>,
+    gap_left: bool,
+    degraded: bool,
     ended: bool,
 }
 
@@ -120,6 +122,8 @@ impl<'a, P: Player> World<'a, P> {
             tally: Tally::default(),
             out: Vec::new(),
             subscribed: Vec::new(),
+            gap_left: false,
+            degraded: false,
             ended: false,
         }
     }
@@ -506,7 +510,7 @@ impl<'a, P: Player> World<'a, P> {
                     self.rng.shuffle(&mut logs);
                     (outcome, complete) = (Ok(logs), prove);
                 }
-                None if self.rng.bool() => outcome = Ok(Vec::new()),
+                None if self.rng.bool() && self.scenario.blooms => outcome = Ok(Vec::new()),
                 None => {}
             }
         }
@@ -552,6 +556,9 @@ impl<'a, P: Player> World<'a, P> {
         self.out = out;
         if let Some((number, _)) = self.player.tip() {
             self.oracle.reached(number);
+            if std::mem::take(&mut self.gap_left) {
+                self.oracle.landed(number);
+            }
         }
         acted
     }
@@ -633,11 +640,10 @@ impl<'a, P: Player> World<'a, P> {
     fn refused(&mut self, refusal: Refusal) -> Result<(), Violation> {
         self.ended = true;
         self.tally.refused += 1;
-        let providers = &self.scenario.providers;
-        let lasting = providers.iter().filter(|provider| provider.refuses).count();
-        // Nobody is waited for who has not been there for a while.
-        let up = providers.iter().filter(|provider| !provider.has(Fault::Down, self.now)).count();
-        if self.tally.established > 0 || lasting < 3.min(up.max(1)) {
+        let lasting = self.scenario.providers.iter().filter(|provider| provider.refuses).count();
+        let is_asked = |provider: &&Provider| !provider.has(Fault::Down, self.now);
+        let all = self.scenario.providers.iter().filter(is_asked).all(|provider| provider.refuses);
+        if self.tally.established > 0 || !all && lasting < 3 {
             return Err(self.broken("refuses without need", &format!("{refusal:?}")));
         }
         Ok(())
@@ -660,22 +666,38 @@ impl<'a, P: Player> World<'a, P> {
 
     fn noted(&mut self, note: Note) -> Result<(), Violation> {
         self.tally.noted(note);
-        if let Note::GapLeft { blocks } = note {
-            if self.oracle.is_strict() {
+        match note {
+            Note::FailoverCompleted { .. } => self.degraded = false,
+            Note::Degraded if !self.is_unservable() => {
+                return Err(self.broken("degrades without need", "somebody could have served it"));
+            }
+            Note::Degraded => self.degraded = true,
+            Note::GapLeft { .. } if self.oracle.is_strict() => {
                 return Err(self.broken("leaves a gap", "though the policy is strict"));
             }
-            if !self.is_unservable() && !self.is_wide() && !self.oracle.may_be_too_deep() {
-                return Err(self.broken("leaves a gap without need", &format!("of {blocks} blocks")));
+            Note::GapLeft { blocks } => {
+                if !self.degraded && !self.is_wide() && !self.oracle.may_be_too_deep() {
+                    return Err(self.broken("leaves a gap without need", &format!("of {blocks} blocks")));
+                }
+                self.oracle.gap_left();
+                self.gap_left = true;
             }
-            self.oracle.gap_left(blocks);
+            _ => {}
         }
         Ok(())
     }
 
-    /// Nobody could have served the stream all the time that recovering may take.
+    /// Nobody could have served the stream for as long as recovering may take: those who could be relied on were none,
+    /// or had less of a chain than the client.
     fn is_unservable(&self) -> bool {
-        let since = self.now.saturating_sub(self.scenario.policy.recovery_deadline);
-        !self.scenario.is_servable(since, self.now)
+        let patience = self.scenario.policy.recovery_deadline;
+        let since = self.now.saturating_sub(patience);
+        !self.scenario.providers.iter().any(|provider| {
+            let then = self.now.saturating_sub(patience / 2 + provider.delay);
+            let had = self.steps.iter().take_while(|step| step.at <= then).last();
+            let number = had.map_or(0, |step| self.tree.number(step.tip));
+            provider.is_sound(since, self.now) && self.oracle.is_reached_by(number)
+        })
     }
 
     /// The network is further ahead of the stream than is filled.

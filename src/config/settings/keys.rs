@@ -260,6 +260,9 @@ sections! {
         "linger_sweep_ms" => linger_sweep: Duration = ms(30_000), 1..=DAY;
         /// How long a provider may take to confirm a subscription.
         "establish_attempt_ms" => establish_attempt: Duration = ms(4_000), 1..=HOUR;
+        /// Providers that one stream may ask within five seconds; then it rests. 0 is two for each provider and one more,
+        /// eleven at most.
+        "failover_attempts" => failover_attempts: u32 = 0, 0..=1_000_000;
         /// How long a stream may take to move to another provider, gap filling included.
         "recovery_deadline_ms" => recovery_deadline: Duration = ms(30_000), 1..=DAY;
         /// When a stream that could not be moved is tried again.

@@ -9,7 +9,8 @@
 //! 2. [`server`] accepts the connection and hands the request to
 //!    [`Ingress`](lasso_layers::edge::ingress::Ingress), which makes a call of it.
 //! 3. The call passes the layers in the order of `stack.rs`, top to bottom; `FailoverLayer` turns it into attempts.
-//! 4. [`upstream`] sends each attempt over a pooled connection and reads the reply.
+//! 4. [`upstream`] sends each attempt over a pooled HTTP connection or over the WebSocket that is kept open to its
+//!    provider, and reads the reply.
 //! 5. The reply goes back up the same way, and its bytes into the response.
 //!
 //! Beside the requests run the [`tasks`]: upstreams are probed and asked for their heights, profiles are reloaded,

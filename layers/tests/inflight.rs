@@ -26,9 +26,12 @@ fn call(session: &Session) -> Call {
     call
 }
 
+/// How a call ends.
+type Outcome = Result<Reply, Failure>;
+
 /// What upstreams are asked, and not answered before the test says so.
 #[derive(Clone, Default)]
-struct Upstream(Arc<Mutex<Vec<oneshot::Sender<Result<Reply, Failure>>>>>);
+struct Upstream(Arc<Mutex<Vec<oneshot::Sender<Outcome>>>>);
 
 impl Upstream {
     fn stack(
@@ -48,7 +51,7 @@ impl Upstream {
     }
 
     /// Answers the oldest call.
-    fn answer(&self, reply: Result<Reply, Failure>) {
+    fn answer(&self, reply: Outcome) {
         self.0.lock().unwrap().remove(0).send(reply).expect("the call waits");
     }
 }

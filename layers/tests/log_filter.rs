@@ -275,9 +275,10 @@ proptest! {
         let filter = filter(&text);
         let json = String::from_utf8(filter.json().to_vec()).unwrap();
         prop_assert_eq!(&normal(&json), &json);
-        let written = if upper { text.replace("0x", "0X").replace('a', "A").replace("Address", "address") } else { text };
-        let written = written.replace("Address", "address").replace("Addr", "addr");
-        prop_assert_eq!(self::filter(&written).matches(&log), filter.matches(&log));
+        // Another way to write the prefix.
+        let written = if upper { text.replace("0x0", "0X0") } else { text };
+        prop_assert_eq!(&normal(&written), &json);
+        prop_assert_eq!(self::filter(&json).matches(&log), filter.matches(&log));
     }
 
     #[test]

@@ -146,7 +146,7 @@ fn a_frame_of_another_call_releases_nothing() {
     held(&frame, 1).push(&event("1")).unwrap();
     session.replied(&session.for_call());
     assert_eq!(written(&session), []);
-    session.replied(&frame.clone());
+    session.replied(&frame);
     assert_eq!(written(&session), [push(1, "1")]);
 }
 

@@ -282,7 +282,7 @@ async fn head_is_answered_like_get_without_the_body() {
 async fn everything_else_is_not_found() {
     let (server, _) = echo_server().await;
     let mut client = Client::connect(&server).await;
-    for path in ["/api", "/api/health/", "/ws/rpc/ethereum", "/rpc/ethereum", "/dashboards"] {
+    for path in ["/api", "/api/health/", "/ws/ethereum", "/ws", "/rpc/ethereum", "/dashboards"] {
         let response = client.send(&get(path)).await;
         assert_eq!(response.status, 404, "{path}");
         assert_eq!(response.body, br#"{"errors":{"detail":"Not Found"}}"#);

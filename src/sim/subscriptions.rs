@@ -147,7 +147,8 @@ impl Subscription {
                     // What was told about the abandoned blocks is taken back, the newest first.
                     if let Kind::Logs(filter) = &self.kind {
                         for number in (*from..self.next).rev() {
-                            results.extend(block::logs(before, number, filter).into_iter().map(removed));
+                            results
+                                .extend(block::logs(before, number, filter).into_iter().rev().map(removed));
                         }
                     }
                     self.next = *from;

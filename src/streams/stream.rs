@@ -21,6 +21,9 @@ use super::key::StreamKey;
 use super::leases::{Leases, Peers};
 use super::log;
 
+/// How long subscribers wait for the block that their stream begins with, once a provider has confirmed.
+const FIRST_BLOCK: Duration = Duration::from_secs(2);
+
 /// Serves the subscribers of a stream for as long as there are any, or for as long as it can.
 pub(super) async fn run(shared: Arc<Shared>, key: Arc<StreamKey>, handle: Arc<Handle>, plan: Plan) {
     let _counted = shared.counters.stream();
@@ -57,6 +60,10 @@ struct Stream {
     peers: Peers,
     leases: Leases,
     fetches: JoinSet<Input>,
+    /// A provider has confirmed, and nobody has been told yet. Whoever has an id misses nothing that happens from then
+    /// on, even if the provider is lost at once: so the block that the stream begins with is known first, unless it takes
+    /// until then.
+    untold: Option<Instant>,
     is_over: bool,
 }
 
@@ -83,6 +90,7 @@ impl Stream {
             peers: Peers::default(),
             leases,
             fetches: JoinSet::new(),
+            untold: None,
             is_over: false,
             finale,
         }
@@ -99,10 +107,22 @@ impl Stream {
         let mut actions = Vec::new();
         self.coordinator.handle(input, now, &mut actions);
         self.perform(actions, now);
+        self.acknowledge(now);
+    }
+
+    /// Tells those who wait that the stream is there, once they can be told.
+    fn acknowledge(&mut self, now: Instant) {
+        let is_due = |until: &mut Instant| self.coordinator.tip().is_some() || now >= *until;
+        if self.untold.take_if(is_due).is_some() {
+            if let Some(peer) = self.coordinator.peer() {
+                log::established(&self.finale.key, self.peers.channel(peer));
+            }
+            self.finale.handle.fanout.establish();
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.coordinator.deadline().into_iter().chain(self.leases.deadline()).min()
+        [self.coordinator.deadline(), self.leases.deadline(), self.untold].into_iter().flatten().min()
     }
 
     fn wake(&mut self, now: Instant) {
@@ -145,12 +165,7 @@ impl Stream {
                     let delivery = Delivery::all(payloads.iter().map(|payload| &payload[..]), filled);
                     self.finale.handle.fanout.deliver(&Arc::new(delivery));
                 }
-                Action::Established => {
-                    if let Some(peer) = self.coordinator.peer() {
-                        log::established(&self.finale.key, self.peers.channel(peer));
-                    }
-                    self.finale.handle.fanout.establish();
-                }
+                Action::Established => self.untold = Some(now + FIRST_BLOCK),
                 Action::Refuse(_) => {
                     log::refused(&self.finale.key);
                     self.is_over = true;

@@ -57,6 +57,10 @@ pub struct UpstreamFuture {
 
 #[pin_project(project = EitherProj)]
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most attempts are the large one, and a box would cost each of them"
+)]
 enum Either {
     Http(#[pin] <HttpUpstream as Service<Attempt>>::Future),
     Ws(#[pin] <WsUpstream as Service<Attempt>>::Future),

@@ -11,6 +11,7 @@ mod faults;
 mod health;
 mod history;
 mod limits;
+mod links;
 mod measure;
 mod metrics;
 mod pace;

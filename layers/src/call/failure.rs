@@ -362,6 +362,22 @@ mod tests {
     }
 
     #[test]
+    fn websocket_failures_have_words_of_their_own() {
+        use Category::{LocalCapacityRejection, NetworkError};
+        for (kind, code, message, category) in [
+            (TransportKind::NotConnected, -32000, "WebSocket not connected", LocalCapacityRejection),
+            (TransportKind::Connect, -32006, "WebSocket connection failed", NetworkError),
+            (TransportKind::Broken, -32004, "WebSocket connection closed", NetworkError),
+            (TransportKind::Capacity, -32008, "WebSocket pending capacity exhausted", LocalCapacityRejection),
+            (TransportKind::Timeout, -32007, "Request timeout", Category::Timeout),
+        ] {
+            let failure = Failure::transport(kind, Dispatch::NotSent, Transport::Ws);
+            let error = failure.error();
+            assert_eq!((error.code, &*error.message, failure.category()), (code, message, category));
+        }
+    }
+
+    #[test]
     fn debug_output_shows_no_key() {
         const KEY: &str = "0123456789abcdef";
         let source: BoxError = format!("cannot reach https://node.example/v2/{KEY}").into();

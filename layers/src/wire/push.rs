@@ -54,9 +54,9 @@ pub fn parse_upstream(message: &[u8]) -> Incoming {
     }
 }
 
-/// Reads an event: an object with the method `eth_subscription`, without an id, and with an object of parameters that
-/// has one `subscription`, a string, and one `result`. Members may come in any order, and others beside them. `None`
-/// for everything else.
+/// Reads an event: an object with the method `eth_subscription`, without what makes a reply (id, result, error), and
+/// with an object of parameters that has one `subscription`, a string, and one `result`. Members may come in any order,
+/// and others beside them. `None` for everything else.
 #[must_use]
 pub fn parse_push(message: &[u8]) -> Option<Push> {
     let mut listener = PushListener { message, ..PushListener::default() };
@@ -71,7 +71,7 @@ pub fn parse_push(message: &[u8]) -> Option<Push> {
 fn looks_like_push(message: &[u8]) -> bool {
     /// Far enough for all that nodes write. A scan checks a whole piece for UTF-8 before it begins, which would be in
     /// vain for the rest of a long one.
-    const PIECE: usize = 128;
+    const PIECE: usize = 64;
     let mut peek = Peek { message, key: 0 };
     let mut scanner = Scanner::default();
     message
@@ -230,7 +230,7 @@ impl Sink for PushListener<'_> {
         if depth == 1 {
             self.member = name;
             refuse_if(match name {
-                Name::Id => true,
+                Name::Id | Name::Result | Name::Error => true,
                 Name::Method => self.method.is_some(),
                 Name::Params => self.params.is_some(),
                 _ => false,
@@ -243,5 +243,106 @@ impl Sink for PushListener<'_> {
                 _ => false,
             })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(message: &str) -> Option<(&str, &str)> {
+        let text = |span: Span| &message[span.range()];
+        parse_push(message.as_bytes()).map(|push| (text(push.subscription), text(push.result)))
+    }
+
+    #[test]
+    fn an_event_is_read_whatever_the_order() {
+        let expected = Some((r#""0x9c""#, r#"{"number" :"0x1"}"#));
+        for message in [
+            r#"{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"0x9c","result":{"number" :"0x1"}}}"#,
+            r#" { "params" : { "result" : {"number" :"0x1"} , "subscription" : "0x9c" } , "method" : "eth_subscription" } "#,
+            r#"{"x":{"id":1,"params":{"result":1}},"params":{"a":{"result":2},"subscription":"0x9c","result":{"number" :"0x1"}},"method":"eth_subscription"}"#,
+            r#"{"m\u0065thod":"eth\u005fsubscription","params":{"s\u0075bscription":"0x9c","\u0072esult":{"number" :"0x1"}}}"#,
+        ] {
+            assert_eq!(push(message), expected, "{message}");
+            assert!(matches!(parse_upstream(message.as_bytes()), Incoming::Push(_)));
+        }
+        let nulls = r#"{"method":"eth_subscription","params":{"subscription":"","result":null}}"#;
+        assert_eq!(push(nulls), Some((r#""""#, "null")));
+    }
+
+    #[test]
+    fn everything_else_is_no_event() {
+        for message in [
+            r#"{"method":"eth_subscription","params":{"subscription":"0x9c"}}"#,
+            r#"{"method":"eth_subscription","params":{"result":1}}"#,
+            r#"{"method":"eth_subscription","params":{"subscription":1,"result":1}}"#,
+            r#"{"method":"eth_subscription","params":["0x9c",1]}"#,
+            r#"{"method":"eth_subscription"}"#,
+            r#"{"params":{"subscription":"0x9c","result":1}}"#,
+            r#"{"method":"eth_subscriptions","params":{"subscription":"0x9c","result":1}}"#,
+            r#"{"method":["eth_subscription"],"params":{"subscription":"0x9c","result":1}}"#,
+            r#"{"method":"eth_subscription","params":{"subscription":"0x9c","result":1,"result":2}}"#,
+            r#"{"method":"eth_subscription","params":{"subscription":"0x9c","subscription":"0x9c","result":1}}"#,
+            r#"{"method":"eth_subscription","method":"eth_subscription","params":{"subscription":"0x9c","result":1}}"#,
+            r#"{"method":"eth_subscription","params":{"subscription":"0x9c","result":1},"params":{}}"#,
+            r#"{"method":"eth_subscription","params":{"subscription":"0x9c","result":1},"id":1}"#,
+            r#"[{"method":"eth_subscription","params":{"subscription":"0x9c","result":1}}]"#,
+            r#"{"method":"eth_subscription","params":{"subscription":"0x9c","result":1}"#,
+            "null",
+            "",
+        ] {
+            assert_eq!(push(message), None, "{message}");
+            let incoming = parse_upstream(message.as_bytes());
+            assert!(matches!(incoming, Incoming::Defective { .. }), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_reply_is_read_with_whatever_id() {
+        for (message, id) in [
+            (r#"{"jsonrpc":"2.0","id":7,"result":{"method":1}}"#, "7"),
+            (r#"{"jsonrpc":"2.0","result":[],"id":"a"}"#, r#""a""#),
+            (r#"{"params":1,"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}"#, "null"),
+        ] {
+            let Incoming::Reply(shape) = parse_upstream(message.as_bytes()) else { panic!("{message}") };
+            assert_eq!(&message[shape.id().range()], id);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_the_id_that_was_read() {
+        use ReplyDefect::{
+            InvalidEnvelope, InvalidJson, UnexpectedBatch, UnexpectedNotification, UnsupportedVersion,
+        };
+        for (message, expected) in [
+            (r#"{"jsonrpc":"2.0","method":"eth_other","params":{}}"#, (None, UnexpectedNotification)),
+            (r#"{"jsonrpc":"2.0","id":7,"method":"eth_call"}"#, (Some("7"), UnexpectedNotification)),
+            (r#"{"id":7,"jsonrpc":"1.0","result":1}"#, (Some("7"), UnsupportedVersion)),
+            (r#"{"jsonrpc":"2.0","id":7}"#, (Some("7"), InvalidEnvelope)),
+            (r#"{"jsonrpc":"2.0","id":7,"result":[1,]}"#, (Some("7"), InvalidJson)),
+            ("[]", (None, UnexpectedBatch)),
+            ("hello", (None, InvalidJson)),
+            ("\u{7f}", (None, InvalidJson)),
+        ] {
+            let Incoming::Defective { id, defect } = parse_upstream(message.as_bytes()) else {
+                panic!("{message}")
+            };
+            assert_eq!((id.map(|id| &message[id.range()]), defect), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_long_message_is_told_apart_by_its_beginning() {
+        let result = format!("\"{}\"", "é".repeat(1000));
+        let message =
+            format!(r#"{{"method":"eth_subscription","params":{{"result":{result},"subscription":"0x1"}}}}"#);
+        assert_eq!(push(&message), Some((r#""0x1""#, result.as_str())));
+        let late = format!(
+            r#"{{"x":{result},"params":{{"result":1,"subscription":"0x1"}},"method":"eth_subscription"}}"#
+        );
+        assert!(matches!(parse_upstream(late.as_bytes()), Incoming::Push(_)));
+        let broken = [message.as_bytes(), b"\xff"].concat();
+        assert!(matches!(parse_upstream(&broken), Incoming::Defective { .. }));
     }
 }

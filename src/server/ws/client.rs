@@ -65,6 +65,8 @@ enum Event {
     Outgoing(Outgoing),
     Timer,
     Stop,
+    /// Nothing waits in the gate any more, and the connection is about to end.
+    Written,
     Failed(Error),
     Unwritable,
 }
@@ -161,6 +163,7 @@ where
                     Pulse::Idle => return End::Close(1000, "Idle for too long"),
                 },
                 Event::Stop => is_stopping = true,
+                Event::Written => {}
                 Event::Failed(error) => return failed(&error),
                 Event::Unwritable => return End::Left,
             }
@@ -187,10 +190,12 @@ where
             return Poll::Ready(event);
         }
         self.since_write = 0;
+        let is_last = is_stopping && !self.link.gate.is_empty();
         let is_held_back = self.link.gate.bytes() >= PUSHES || self.replies.is_blocking();
         let flushed = self.link.poll_flush(cx);
         match flushed {
             Poll::Ready(Err(_)) => Poll::Ready(Event::Unwritable),
+            Poll::Ready(Ok(())) if is_last => Poll::Ready(Event::Written),
             // There is room for what was held back.
             Poll::Ready(Ok(())) if is_held_back => self.poll_inside(calls, timer, is_stopping, cx),
             _ if is_write_due => self.poll_inside(calls, timer, is_stopping, cx),

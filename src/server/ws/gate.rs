@@ -198,3 +198,6 @@ impl Gate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,8 +96,9 @@ impl Headers {
         self.by_number.entry(key).or_insert(fetched).fetched = true;
     }
 
-    pub(super) fn get(&self, key: Key) -> Option<&Header> {
-        self.by_number.get(&key).map(|entry| &entry.header)
+    /// Whether this head waits.
+    pub(super) fn is_announced(&self, key: Key) -> bool {
+        self.by_number.get(&key).is_some_and(|entry| entry.announced.is_some())
     }
 
     /// Any header of this number.
@@ -145,18 +146,23 @@ impl Headers {
             if stop(key) {
                 return None;
             }
-            let Some(header) = self.get(key) else { return Some(Walk::Missing(key)) };
-            let Some(below) = header.number.checked_sub(1).filter(|_| header.number >= branch.first()) else {
-                let at_root = header.number == branch.first() && !branch.is_trimmed();
-                return Some(if at_root { Walk::Linked } else { Walk::Broken });
-            };
-            if branch.contains(below, header.parent) {
+            let Some(entry) = self.by_number.get(&key) else { return Some(Walk::Missing(key)) };
+            if key.0 < branch.first() {
+                return Some(Walk::Broken);
+            }
+            if key.0 == branch.first() {
+                return Some(match entry.fetched {
+                    _ if branch.is_trimmed() => Walk::TooDeep,
+                    true => Walk::Linked,
+                    // No parent speaks for it, so its provider has to show it once more.
+                    false => Walk::Missing(key),
+                });
+            }
+            let below = (key.0 - 1, entry.header.parent);
+            if branch.contains(below.0, below.1) {
                 return Some(Walk::Linked);
             }
-            if header.number == branch.first() {
-                return Some(if branch.is_trimmed() { Walk::TooDeep } else { Walk::Linked });
-            }
-            key = (below, header.parent);
+            key = below;
         }
     }
 
@@ -289,6 +295,8 @@ mod tests {
         let mut headers = Headers::default();
         (8..=11).for_each(|number| announce(&mut headers, header(number, 1, 1), number));
         let top = (11, hash(11, 1));
+        assert_eq!(headers.walk(top, &branch(8..=10)), Walk::Missing((8, hash(8, 1))), "anybody can say so");
+        headers.add_fetched(header(8, 1, 1));
         assert_eq!(headers.walk(top, &branch(8..=10)), Walk::Linked);
         assert_eq!(headers.walk(top, &branch(4..=10)), Walk::Missing((7, hash(7, 1))));
         assert_eq!(headers.walk(top, &branch(2..=12)), Walk::TooDeep, "8 is the oldest that is remembered");

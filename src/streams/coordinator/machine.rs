@@ -40,6 +40,8 @@ pub struct Coordinator {
     branch: Branch,
     /// The root was asked for while heads were on their way already: it may be the first of them.
     root_is_open: bool,
+    /// There is a root and nothing above it was handed out.
+    root_is_silent: bool,
     headers: Headers,
     /// How many heads came.
     heads: u64,
@@ -84,6 +86,7 @@ impl Coordinator {
             over: false,
             branch: Branch::default(),
             root_is_open: false,
+            root_is_silent: false,
             headers: Headers::default(),
             heads: 0,
             tip_order: 0,
@@ -202,6 +205,14 @@ impl Coordinator {
             Phase::Serving(serving) => Some(serving),
             _ => None,
         }
+    }
+
+    /// Whether the provider has not come as far as the stream. What it says of another branch does not count then.
+    fn is_behind(&self) -> bool {
+        let tip = self.branch.tip();
+        self.serving().is_some_and(|serving| {
+            !serving.is_believed && tip.is_some_and(|(number, _)| serving.highest < number)
+        })
     }
 
     /// The promise cannot be kept.

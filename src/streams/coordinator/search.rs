@@ -14,6 +14,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const WINDOW: Duration = Duration::from_secs(5);
 /// So many providers may refuse for good before the stream is refused.
 const REJECTIONS: usize = 3;
+/// So often others are waited for when all that there are have refused for good.
+const ROUNDS: u32 = 4;
 
 /// Who was asked, from the first trigger until the stream is served again.
 #[derive(Debug, Default)]
@@ -54,7 +56,10 @@ impl Search {
                 self.attempts.push_back(now);
                 Choice::Ask(peer)
             }
-            None if !candidates.is_empty() && able().next().is_none() => Choice::Rejected,
+            // Others may be about to come, as when all connections are new.
+            None if !candidates.is_empty() && able().next().is_none() && self.rounds >= ROUNDS => {
+                Choice::Rejected
+            }
             // Nobody is left: whoever failed gets another chance, after a while.
             None => {
                 self.excluded.clear();
@@ -78,10 +83,10 @@ impl Search {
         self.rejected.len() >= REJECTIONS
     }
 
-    /// The stream is served again: failures no longer count.
+    /// The stream is served again: failures no longer count. Attempts do, or a stream that is lost again and again would
+    /// have no limit.
     pub(super) fn succeed(&mut self) {
         self.excluded.clear();
-        self.attempts.clear();
         self.rounds = 0;
     }
 }
@@ -138,6 +143,9 @@ mod tests {
         let mut search = Search::default();
         assert!(!search.reject(A));
         assert_eq!(search.choose(&[A, B], 5, now), Choice::Ask(B));
+        for pause in [100, 200, 400, 800] {
+            assert_eq!(search.choose(&[A], 5, now), Choice::Pause(now + millis(pause)), "B may come back");
+        }
         assert_eq!(search.choose(&[A], 5, now), Choice::Rejected);
         assert!(!search.reject(B));
         assert!(search.reject(Peer(3)));

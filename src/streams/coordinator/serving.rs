@@ -31,8 +31,10 @@ pub(super) struct Serving {
     pub(super) progress: Instant,
     /// The head that it had when it confirmed.
     pub(super) target: Option<Key>,
-    /// The highest number that it has announced.
+    /// The highest number that it has announced. Below the tip's, it is behind.
     pub(super) highest: u64,
+    /// It has been behind for so long that the chain must have become shorter.
+    pub(super) is_believed: bool,
     /// The tip when the stream was linked to its head.
     pub(super) linked: Option<u64>,
     /// One of its heads came by itself. What came before the first one may have come before the subscription.

@@ -92,6 +92,11 @@ impl Settling {
         self.drop_loose_below(number);
     }
 
+    /// Logs of blocks below this one are no longer taken by themselves.
+    pub(super) fn exclude_below(&mut self, number: u64) {
+        self.delivered.exclude_below(number);
+    }
+
     /// A block is linked. `live` says that its logs come by themselves, all of them; `filled` is told on with its logs.
     pub(super) fn enqueue(&mut self, header: Header, live: bool, filled: bool, now: Instant) {
         let logs = self.loose.remove(&(header.number, header.hash)).unwrap_or_default();
@@ -203,13 +208,11 @@ impl Settling {
             pending.add(log);
         }
         pending.asked = true;
-        // Without a bloom there is nothing that could prove it; being told twice has to do.
-        let proven = prove && (complete || pending.header.bloom.is_none());
         pending.stage = match prove {
-            true if proven => Stage::Settled,
-            // It cannot be that there are none and cannot be shown either: its logs are not there yet.
+            _ if complete => Stage::Settled,
+            // The bloom speaks of logs that were not shown: they are not there yet.
             true => return false,
-            false if some || complete => Stage::Settled,
+            false if some => Stage::Settled,
             // None, where the bloom admits some: a provider may know a block before it knows its logs.
             false => Stage::Asking { prove: true },
         };

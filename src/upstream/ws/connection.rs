@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -21,7 +21,7 @@ use super::feed::{Delivery, Feed, Feeds};
 use super::incoming::{self, Incoming};
 use super::mux::{Afterwards, Full, Mux, PrivateId, Taken};
 use super::policy::LinkPolicy;
-use super::status::{ConnectionId, Tally};
+use super::status::{ConnectionId, LinkStatus, Tally};
 
 /// The code with which some providers announce that they are about to close a connection.
 const CONNECTION_TIMEOUT: i64 = -32701;
@@ -29,7 +29,7 @@ const CONNECTION_TIMEOUT: i64 = -32701;
 /// One connection. Senders and the task that owns the socket share it; no lock is held for longer than it takes to
 /// look something up.
 pub(super) struct Connection {
-    pub(super) id: ConnectionId,
+    id: ConnectionId,
     channel: Arc<Channel>,
     tally: Arc<Tally>,
     /// Where private ids come from. Relaxed: only that no two are the same matters.
@@ -37,6 +37,8 @@ pub(super) struct Connection {
     state: Mutex<State>,
     /// Whether there is something to write.
     wake: Notify,
+    /// Whether it has lived long enough to count as good. Relaxed: it says everything by itself.
+    is_stable: AtomicBool,
 }
 
 struct State {
@@ -71,6 +73,7 @@ impl Connection {
             sequence: AtomicU64::new(1),
             state: Mutex::new(State { mux, feeds, subscribing: 0, is_closed: false }),
             wake: Notify::new(),
+            is_stable: AtomicBool::new(false),
         }
     }
 
@@ -113,10 +116,12 @@ impl Connection {
         }
     }
 
-    /// How many requests wait, and how many subscriptions there are.
-    pub(super) fn load(&self) -> (usize, usize) {
+    /// Fills in what there is to see of it.
+    pub(super) fn describe(&self, status: &mut LinkStatus) {
         let state = self.state();
-        (state.mux.pending(), state.feeds.len())
+        status.connection = Some(self.id);
+        status.is_stable = self.is_stable.load(Ordering::Relaxed);
+        (status.pending, status.subscriptions) = (state.mux.pending(), state.feeds.len());
     }
 
     fn waiting<T>(
@@ -129,7 +134,7 @@ impl Connection {
             self.tally.refused.count();
             return Err(Failure::transport(TransportKind::Capacity, Dispatch::NotSent, Transport::Ws));
         }
-        self.wake.notify_one();
+        self.wake();
         Ok(Waiting { connection: self.clone(), id, reply, is_over: false })
     }
 
@@ -155,6 +160,16 @@ impl Connection {
     /// Cancel safe.
     pub(super) async fn woken(&self) {
         self.wake.notified().await;
+    }
+
+    /// Says that there is something to write.
+    pub(super) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// The connection counts as good from now on.
+    pub(super) fn set_stable(&self) {
+        self.is_stable.store(true, Ordering::Relaxed);
     }
 
     /// What is to be written next.
@@ -240,7 +255,7 @@ impl Connection {
         let is_expected = state.subscribing > 0;
         match state.feeds.deliver(subscription.clone(), event, is_expected) {
             Delivery::Done => {}
-            Delivery::Unknown => self.tally.unknown_subscriptions.count(),
+            Delivery::Unknown { dropped } => self.tally.unknown_subscriptions.add(dropped as u64),
             Delivery::Overflow => {
                 self.tally.overflows.count();
                 self.tell_unsubscribe(&mut state, &subscription);
@@ -275,7 +290,7 @@ impl Connection {
         let params = [b"[", subscription, b"]"].concat();
         let id = self.next_id();
         state.mux.tell(id, request(id, "eth_unsubscribe", &params));
-        self.wake.notify_one();
+        self.wake();
     }
 
     fn next_id(&self) -> PrivateId {

@@ -65,8 +65,11 @@ pub(super) enum Delivery {
     Done,
     /// Its feed was full and has ended: nobody wants the subscription any more.
     Overflow,
-    /// It belongs to nobody.
-    Unknown,
+    /// It belongs to nobody, or takes the place of one that was kept for nobody.
+    Unknown {
+        /// How many are lost with it, itself included.
+        dropped: usize,
+    },
 }
 
 // === impl Feed ===
@@ -138,14 +141,15 @@ impl Feeds {
     pub(super) fn deliver(&mut self, subscription: Bytes, event: Bytes, is_expected: bool) -> Delivery {
         let Some(outlet) = self.outlets.get(&subscription) else {
             if !is_expected {
-                self.early.clear();
-                return Delivery::Unknown;
+                // Those that were kept turned out to be nobody's.
+                return Delivery::Unknown { dropped: self.early.drain(..).len() + 1 };
             }
-            if self.early.len() == MAX_EARLY {
+            let is_full = self.early.len() == MAX_EARLY;
+            if is_full {
                 self.early.remove(0);
             }
             self.early.push((subscription, event));
-            return Delivery::Done;
+            return if is_full { Delivery::Unknown { dropped: 1 } } else { Delivery::Done };
         };
         match outlet.events.try_send(event) {
             Ok(()) => Delivery::Done,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use lasso_layers::wire::RawJson;
+use lasso_layers::wire::{Incoming as Upstream, Push, RawJson, ReplyDefect, parse_upstream};
 
 use super::mux::{ID_PREFIX, PrivateId};
 
@@ -42,28 +42,40 @@ pub(super) fn read(message: &Bytes) -> Result<Incoming<'_>, Malformed> {
     if let Some(id) = reply_id(message) {
         return Ok(Incoming::Reply(id));
     }
+    let id = match parse_upstream(message) {
+        Upstream::Push(Push { subscription, result }) => {
+            return Ok(Incoming::Push {
+                subscription: message.slice(subscription.range()),
+                result: message.slice(result.range()),
+            });
+        }
+        Upstream::Defective { defect: ReplyDefect::InvalidJson, id } => {
+            // Whoever asked is told at once that this is no answer.
+            let id = id.and_then(|id| PrivateId::parse(id.slice(message)));
+            return id.map(Incoming::Reply).ok_or(Malformed);
+        }
+        Upstream::Defective { id, .. } => id,
+        Upstream::Reply(shape) => Some(shape.id()),
+    };
+    let id = id.map(|id| id.slice(message)).filter(|id| *id != b"null");
+    Ok(match id {
+        Some(id) => PrivateId::parse(id).map_or(Incoming::Foreign, Incoming::Reply),
+        None => without_id(message)?,
+    })
+}
+
+/// A message that is no event and no reply to anything.
+fn without_id(message: &[u8]) -> Result<Incoming<'_>, Malformed> {
     let object = RawJson::parse(message).map_err(|_| Malformed)?;
     if !object.is_object() {
         return Err(Malformed);
     }
-    let (mut id, mut error, mut params, mut is_event) = (None, None, None, false);
-    for (name, value) in object.members() {
-        match name.as_ref() {
-            "id" if !value.is_null() => id = Some(value),
-            "error" if value.is_object() => error = Some(value),
-            "params" => params = Some(value),
-            "method" => is_event = value.bytes() == br#""eth_subscription""#,
-            _ => {}
-        }
-    }
-    Ok(match (id, params, error) {
-        (Some(id), _, _) => PrivateId::parse(id.bytes()).map_or(Incoming::Foreign, Incoming::Reply),
-        (None, Some(params), _) if is_event => event(message, params),
-        (None, _, Some(error)) => Incoming::Complaint {
+    Ok(match object.member("error").filter(|error| error.is_object()) {
+        Some(error) => Incoming::Complaint {
             code: error.member("code").and_then(RawJson::as_i64),
             message: error.member("message").and_then(RawJson::as_str).unwrap_or_default(),
         },
-        (None, _, None) => Incoming::Foreign,
+        None => Incoming::Foreign,
     })
 }
 
@@ -72,16 +84,6 @@ fn reply_id(message: &[u8]) -> Option<PrivateId> {
     let id = message.strip_prefix(REPLY).filter(|id| id.starts_with(ID_PREFIX))?;
     let end = id.iter().skip(1).position(|byte| *byte == b'"')? + 2;
     PrivateId::parse(&id[..end])
-}
-
-fn event<'a>(message: &Bytes, params: RawJson<'a>) -> Incoming<'a> {
-    match (params.member("subscription"), params.member("result")) {
-        (Some(subscription), Some(result)) => Incoming::Push {
-            subscription: message.slice_ref(subscription.bytes()),
-            result: message.slice_ref(result.bytes()),
-        },
-        _ => Incoming::Foreign,
-    }
 }
 
 #[cfg(test)]
@@ -100,6 +102,7 @@ mod tests {
         reads(r#" {"id" : "lasso-7", "error":{"code":1,"message":"no"}}"#, reply());
         // What follows the id is the business of whoever asked.
         reads(r#"{"jsonrpc":"2.0","id":"lasso-7","result":}"#, reply());
+        reads(r#"{"id":"lasso-7","jsonrpc":"2.0","result":}"#, reply());
         reads(r#"{"jsonrpc":"2.0","id":7,"result":"0x1"}"#, Incoming::Foreign);
         reads(r#"{"jsonrpc":"2.0","id":"lasso-7x","result":"0x1"}"#, Incoming::Foreign);
     }
@@ -108,7 +111,7 @@ mod tests {
     fn events_are_slices_of_their_message() {
         for text in [
             r#"{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"0xab","result":{"number":"0x1"}}}"#,
-            r#"{"params":{"result":{"number":"0x1"},"subscription":"0xab"},"method":"eth_subscription","id":null}"#,
+            r#"{"params":{"result":{"number":"0x1"},"subscription":"0xab"},"method":"eth_subscription"}"#,
         ] {
             let message = Bytes::from_static(text.as_bytes());
             let Ok(Incoming::Push { subscription, result }) = read(&message) else { panic!("{text}") };

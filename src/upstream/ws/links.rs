@@ -126,15 +126,15 @@ impl Links {
     #[must_use]
     pub fn status(&self, key: ChannelKey) -> LinkStatus {
         let cell = self.cell(key);
-        let connection = cell.connection.load();
-        let (pending, subscriptions) = connection.as_ref().map_or((0, 0), |connection| connection.load());
-        LinkStatus {
+        let mut status = LinkStatus {
             state: self.state(key).unwrap_or_default(),
             reconnect_attempts: cell.attempts.load(Ordering::Relaxed),
-            connection: connection.as_ref().map(|connection| connection.id),
-            pending,
-            subscriptions,
+            ..LinkStatus::default()
+        };
+        if let Some(connection) = cell.connection.load().as_ref() {
+            connection.describe(&mut status);
         }
+        status
     }
 
     /// The state of a link; nothing where the channel has none, as in a process that keeps no links.

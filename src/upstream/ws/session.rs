@@ -23,7 +23,7 @@ use super::status::Tally;
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// Frames are collected up to about this many bytes before they are written.
+/// About how many bytes are written at once.
 const BURST: usize = 64 * 1024;
 
 /// A connection that is up.
@@ -143,8 +143,8 @@ impl Writer<'_> {
     /// Writes until nothing can be written any more, or nothing comes back.
     async fn run(&mut self) -> End {
         loop {
-            let next_look =
-                self.stable_at.map_or(self.keepalive.deadline(), |at| at.min(self.keepalive.deadline()));
+            let beat = self.keepalive.deadline();
+            let next_look = self.stable_at.map_or(beat, |at| at.min(beat));
             // Both are cancel safe: a wake-up that is not taken stays, and a deadline comes again.
             let outcome = tokio::select! {
                 () = self.connection.woken() => self.write(None).await,
@@ -165,6 +165,7 @@ impl Writer<'_> {
         let now = Instant::now();
         if self.stable_at.is_some() && self.is_stable(now) {
             self.stable_at = None;
+            self.connection.set_stable();
             self.schedule.reset();
             self.links.stable(self.channel, now);
         }
@@ -182,27 +183,29 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes everything that waits to be written, `first` before it.
+    /// Writes some of what waits to be written, `first` before it.
     async fn write(&mut self, first: Option<Message>) -> Result<(), End> {
         let limit = self.links.policy().write_timeout;
-        match timeout(limit, self.drain(first)).await {
+        match timeout(limit, self.burst(first)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Broken),
             Err(_) => Err(End::Stuck),
         }
     }
 
-    async fn drain(&mut self, first: Option<Message>) -> tungstenite::Result<()> {
-        let mut burst = 0;
+    /// A burst has an end even where requests come faster than they are written, so that its time says something.
+    async fn burst(&mut self, first: Option<Message>) -> tungstenite::Result<()> {
         if let Some(message) = first {
             self.sink.feed(message).await?;
         }
+        let mut written = 0;
         while let Some(frame) = self.connection.next_frame() {
-            burst += frame.len();
+            written += frame.len();
             self.sink.feed(text(frame)).await?;
-            if burst >= BURST {
-                self.sink.flush().await?;
-                burst = 0;
+            if written >= BURST {
+                // There may be more.
+                self.connection.wake();
+                break;
             }
         }
         self.sink.flush().await

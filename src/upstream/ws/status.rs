@@ -51,6 +51,8 @@ pub struct LinkStatus {
     pub reconnect_attempts: u32,
     /// The connection that is up.
     pub connection: Option<ConnectionId>,
+    /// It has lived long enough to count as good: what arrives on it is a sign of recovery.
+    pub is_stable: bool,
     /// Requests that wait for a reply, those for subscriptions included.
     pub pending: usize,
     /// Subscriptions in force.

@@ -1,8 +1,10 @@
 //! No gap and no duplicate, whatever providers do.
 
 use lasso_layers::catalog::Continuity;
+use lasso_layers::state::health::{Aspect, Report, Status};
 use lasso_rpc::sim::{Ending, Fault, NOTIFICATION, Rule};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{LIMIT, Net, Viewer, ms};
 
@@ -61,7 +63,7 @@ async fn streaming_11_case_33_two_providers_are_enough() {
     let (net, mut viewer) = watching(&["a", "b"]).await;
     for (gone, back) in [("a", "b"), ("b", "a"), ("a", "b")] {
         net.node(gone).disconnect(Ending::Reset);
-        net.cut(gone);
+        net.cut(gone).await;
         net.chain.mine(2);
         let height = net.chain.height();
         assert_eq!(viewer.heads(2).await, net.blocks(height - 1, height));
@@ -79,7 +81,7 @@ async fn streaming_11_case_34_blocks_that_come_while_the_gap_is_filled_are_deliv
         Rule::method("eth_getBlockByNumber", Fault::latency(ms(50))),
         Rule::method("eth_getBlockByHash", Fault::latency(ms(50))),
     ]);
-    net.cut("a");
+    net.cut("a").await;
     net.chain.mine(3);
     net.open("b", "newHeads", 1).await;
     for _ in 0..5 {
@@ -98,7 +100,7 @@ async fn streaming_11_case_35_a_replacement_behind_neither_repeats_nor_goes_back
     let mut viewer = watch(&net).await;
     net.chain.mine(1);
     assert_eq!(viewer.heads(1).await, net.blocks(12, 12));
-    net.cut("a");
+    net.cut("a").await;
     net.open("b", "newHeads", 1).await;
     // It pushes 11, 12 and 13.
     net.chain.mine(3);
@@ -115,7 +117,7 @@ async fn streaming_11_case_36_a_block_that_is_not_there_yet_is_asked_for_again()
         Rule::method("eth_getBlockByNumber", Fault::NullResult).first(3),
         Rule::method("eth_getBlockByHash", Fault::NullResult).first(2),
     ]);
-    net.cut("a");
+    net.cut("a").await;
     net.chain.mine(3);
     assert_eq!(viewer.heads(3).await, net.blocks(12, 14));
 }
@@ -133,7 +135,7 @@ async fn with_a_wide_gap(continuity: Continuity) -> (Net, Viewer) {
     )
     .await;
     let viewer = watch(&net).await;
-    net.cut("a");
+    net.cut("a").await;
     net.chain.mine(10);
     net.node("a").heal();
     (net, viewer)
@@ -196,7 +198,7 @@ async fn a_reorganisation_during_a_failover_is_told_too() {
     net.chain.mine(3);
     assert_eq!(viewer.heads(3).await, net.blocks(12, 14));
     net.node("b").behave([Rule::method("eth_subscribe", Fault::latency(ms(50)))]);
-    net.cut("a");
+    net.cut("a").await;
     net.chain.reorg_to(2, 3);
     assert_eq!(viewer.heads(3).await, net.blocks(13, 15));
 }
@@ -207,7 +209,7 @@ async fn streaming_11_case_41_three_failing_replacements_do_not_break_the_stream
     for name in ["b", "c", "d"] {
         net.node(name).behave([Rule::method("eth_subscribe", Fault::rpc_error(-32000, "try again later"))]);
     }
-    net.cut("a");
+    net.cut("a").await;
     net.chain.mine(4);
     assert_eq!(viewer.heads(4).await, net.blocks(12, 15));
     net.open("e", "newHeads", 1).await;
@@ -217,12 +219,8 @@ async fn streaming_11_case_41_three_failing_replacements_do_not_break_the_stream
 #[tokio::test]
 async fn streaming_11_case_42_an_outage_of_all_is_filled_in() {
     let (net, mut viewer) = watching(&["a", "b"]).await;
-    net.cut("a");
-    net.cut("b");
-    for name in ["a", "b"] {
-        let channel = net.channel(name).unwrap();
-        super::until("it is cut off", || !net.proxy.runtime.links.is_up(channel.key)).await;
-    }
+    net.cut("a").await;
+    net.cut("b").await;
     net.chain.mine(20);
     net.nodes.iter().for_each(lasso_rpc::sim::SimNode::heal);
     assert_eq!(viewer.heads(20).await, net.blocks(12, 31));
@@ -233,7 +231,7 @@ async fn streaming_11_case_42_an_outage_of_all_is_filled_in() {
 #[tokio::test]
 async fn the_only_provider_coming_back_is_filled_in() {
     let (net, mut viewer) = watching(&["a"]).await;
-    net.cut("a");
+    net.cut("a").await;
     net.chain.mine(5);
     net.node("a").heal();
     assert_eq!(viewer.heads(5).await, net.blocks(12, 16));
@@ -243,23 +241,27 @@ async fn the_only_provider_coming_back_is_filled_in() {
 async fn a_connection_that_is_only_half_there_is_left_when_heads_stay_away() {
     let net = Net::with(&["a", "b"], |_| {}, |chain| chain.settings.new_heads_timeout = ms(300)).await;
     let mut viewer = watch(&net).await;
-    net.node("a").strike(Fault::Freeze);
+    // Nothing is sent from the next head on, and nothing is closed.
+    net.node("a").behave([Rule::method(NOTIFICATION, Fault::Freeze)]);
     net.chain.mine(2);
     assert_eq!(viewer.heads(2).await, net.blocks(12, 13));
     assert!(net.figures().failovers >= 1);
+}
+
+/// Has the probes of a node fail for good.
+fn unhealthy(net: &Net, name: &str) {
+    let instance = net.channel(name).expect("it has a WebSocket").instance;
+    let report = Report { status: Status::Unhealthy, failures: 5, latency: None, error: None };
+    net.proxy.runtime.health.report(instance, Aspect::Probe, report, Instant::now());
 }
 
 #[tokio::test]
 async fn streaming_11_case_43_one_loss_is_one_failover() {
     let (net, mut viewer) = watching(&["a", "b"]).await;
     net.node("b").behave([Rule::method("eth_subscribe", Fault::latency(ms(200)))]);
-    net.cut("a");
+    net.cut("a").await;
     asked_to_subscribe(&net, "b").await;
-    // The provider that is being left is unhealthy as well, and then a stranger.
-    use lasso_layers::state::health::{Aspect, Report, Status};
-    let channel = net.channel("a").unwrap();
-    let report = Report { status: Status::Unhealthy, failures: 5, latency: None, error: None };
-    net.proxy.runtime.health.report(channel.instance, Aspect::Probe, report, tokio::time::Instant::now());
+    unhealthy(&net, "a");
     net.chain.mine(2);
     assert_eq!(viewer.heads(2).await, net.blocks(12, 13));
     net.until_figures("it is over", |figures| figures.recovered == 1).await;
@@ -268,11 +270,8 @@ async fn streaming_11_case_43_one_loss_is_one_failover() {
 
 #[tokio::test]
 async fn a_provider_that_became_unhealthy_is_left() {
-    use lasso_layers::state::health::{Aspect, Report, Status};
     let (net, mut viewer) = watching(&["a", "b"]).await;
-    let channel = net.channel("a").unwrap();
-    let report = Report { status: Status::Unhealthy, failures: 5, latency: None, error: None };
-    net.proxy.runtime.health.report(channel.instance, Aspect::Probe, report, tokio::time::Instant::now());
+    unhealthy(&net, "a");
     net.open("b", "newHeads", 1).await;
     net.chain.mine(2);
     assert_eq!(viewer.heads(2).await, net.blocks(12, 13));

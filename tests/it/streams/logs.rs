@@ -84,7 +84,7 @@ async fn streaming_11_case_44_each_stream_of_logs_is_filled_by_its_own_filter() 
         assert_eq!(logs(viewer, expected.len()).await, expected);
     }
     net.node("b").behave([Rule::method("eth_subscribe", Fault::latency(ms(50)))]);
-    net.cut("a");
+    net.cut("a").await;
     net.chain.mine(4);
     net.open("b", "logs", 3).await;
     net.chain.mine(1);
@@ -109,7 +109,7 @@ async fn a_provider_that_knows_a_block_before_its_logs_is_asked_again() {
         Rule::method("eth_subscribe", Fault::latency(ms(50))),
         Rule::method("eth_getLogs", Fault::Result(json!([]))).first(6),
     ]);
-    net.cut("a");
+    net.cut("a").await;
     net.chain.mine(3);
     assert_eq!(logs(&mut viewer, 6).await, expected(&net, 12, 14, None));
 }
@@ -119,7 +119,7 @@ async fn an_outage_before_the_first_log_is_filled_too() {
     let net = Net::start(&["a"]).await;
     let mut viewer = net.viewer().await;
     viewer.subscribe(json!(["logs", {"address": TOKEN_A}])).await;
-    net.cut("a");
+    net.cut("a").await;
     net.chain.mine(5);
     net.node("a").heal();
     let expected = expected(&net, 11, 15, Some(TOKEN_A));
@@ -152,7 +152,7 @@ async fn pending_transactions_are_told_once_and_survive_a_loss() {
     let send = async |raw: &str| net.proxy.call("eth_sendRawTransaction", json!([raw])).await.result();
     let first = send("0x01").await;
     assert_eq!(viewer.event().await, first);
-    net.cut("a");
+    net.cut("a").await;
     net.open("b", "newPendingTransactions", 1).await;
     let second = send("0x02").await;
     assert_eq!(viewer.event().await, second);

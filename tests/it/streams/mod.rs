@@ -72,11 +72,13 @@ impl Net {
         chain.provider(name).and_then(|(_, provider)| provider.ws.clone())
     }
 
-    /// Ends a node's WebSockets and lets it make no new ones; over HTTP it goes on.
-    pub(crate) fn cut(&self, name: &str) {
+    /// Ends a node's WebSockets and lets it make no new ones, and waits until the router knows; over HTTP it goes on.
+    pub(crate) async fn cut(&self, name: &str) {
         let node = self.node(name);
         node.add_rule(lasso_rpc::sim::Rule::handshake(Fault::Reset));
         node.strike(Fault::Reset);
+        let (channel, links) = (self.channel(name).expect("it has a WebSocket"), self.proxy.runtime.links);
+        until("it is cut off", || !links.is_up(channel.key)).await;
     }
 
     pub(crate) fn figures(&self) -> StreamFigures {

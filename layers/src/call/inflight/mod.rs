@@ -18,12 +18,23 @@
 //!
 //! ```
 //! use lasso_layers::call::inflight::InflightLayer;
-//! use tower::{ServiceBuilder, service_fn};
-//! # use lasso_layers::call::{Call, Failure, Reply};
+//! use lasso_layers::call::session::{OutboxBudget, Session, SessionPolicy};
+//! use lasso_layers::call::{Call, Failure, Reply, Route};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 //! let stack = ServiceBuilder::new()
 //!     .layer(InflightLayer::new())
-//!     .service(service_fn(async |_: Call| -> Result<Reply, Failure> { todo!("forward it") }));
+//!     .service(service_fn(async |_: Call| -> Result<Reply, Failure> { unreachable!("nothing is forwarded") }));
+//!
+//! // A client that may have nothing under way.
+//! let policy = SessionPolicy { max_inflight: 0, ..SessionPolicy::default() };
+//! let session = Session::new(policy, OutboxBudget::default());
+//! let request = lasso_layers::wire::Request::new("1", "eth_call", "[]").unwrap();
+//! let mut call = Call::new(Route::to_chain("ethereum"), request, tokio::time::Instant::now());
+//! call.session = Some(session.for_call());
+//! assert_eq!(stack.oneshot(call).await.unwrap_err().error().code, -32008);
+//! # });
 //! ```
 
 use std::future::{Future, Ready, ready};

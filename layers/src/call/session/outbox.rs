@@ -11,7 +11,7 @@ use super::{Delivery, Ending, Outgoing, SessionPolicy, SubscriptionId};
 
 /// The part of a session that its lock protects.
 ///
-/// Nothing here runs foreign code: wakers and guards are handed out, to be used once the lock is released.
+/// Nobody is woken here and no guard is dropped: both are handed out, for when the lock is released.
 #[derive(Default)]
 pub(super) struct Outbox {
     /// What may be written now, by the serial of its subscription, which is there.

@@ -73,6 +73,7 @@ impl Coordinator {
             progress: now,
             target: None,
             highest: 0,
+            is_believed: false,
             linked: None,
             has_pushed: false,
             latest: None,
@@ -152,7 +153,10 @@ impl Coordinator {
     pub(super) fn catch_up(&mut self, now: Instant, out: &mut Vec<Action>) {
         let Some((tip, _)) = self.branch.tip() else { return };
         let Phase::Serving(serving) = &mut self.phase else { return };
-        let reached = serving.target.is_some_and(|(number, hash)| self.branch.contains(number, hash));
+        let reached = serving.target.is_some_and(|(number, hash)| {
+            // What is below the root is nobody's concern.
+            self.branch.contains(number, hash) || serving.is_believed && serving.highest < self.branch.first()
+        });
         if reached {
             serving.linked.get_or_insert(tip);
         }
@@ -211,9 +215,24 @@ impl Coordinator {
                 Self::drop_event("unlinked", out);
             }
             Some(_) => self.leave("heads_unlinked", true, now, out),
+            _ if self.is_behind() && self.believe(now) => {
+                self.link(now, out);
+                self.settle(now, out);
+                self.catch_up(now, out);
+            }
             None if self.episode.is_some() => self.leave("no_progress", true, now, out),
             None => self.leave("logs_unsettled", true, now, out),
         }
+    }
+
+    /// A provider that is behind on another branch is waited for. When it still is after a while, the chain has become
+    /// shorter, and it is gone along with. Says whether that is new.
+    fn believe(&mut self, now: Instant) -> bool {
+        let serving = self.serving_mut().filter(|serving| serving.target.is_some() && !serving.is_believed);
+        let Some(serving) = serving else { return false };
+        serving.is_believed = true;
+        serving.progress = now;
+        true
     }
 
     /// Best effort only: the gap stays, and whoever comes is joined at its head.

@@ -42,11 +42,17 @@ impl Coordinator {
         if self.branch.contains(key.0, key.1) {
             // Asked for the root, the provider named a head that it was about to announce: it is news.
             return if self.root_is_open && tip == Some(key) {
-                self.root_is_open = false;
+                (self.root_is_open, self.root_is_silent) = (false, false);
                 self.hand_out([header].into(), live, now, out);
             } else {
                 Self::drop_event("duplicate", out);
             };
+        }
+        self.heard_if_new(key, now);
+        if self.root_is_silent && tip.is_some_and(|(number, _)| header.number <= number) {
+            // Nobody has got anything yet, and the provider is not where it was thought to be.
+            self.headers.announce(header, Announced { order, at: now }, live);
+            return self.take_root(None);
         }
         if tip.is_some() && header.number < self.branch.first() {
             return Self::drop_event("too_old", out);
@@ -54,7 +60,6 @@ impl Coordinator {
         let parent = header.number.checked_sub(1).map(|number| (number, header.parent));
         if self.headers.is_empty() && tip.is_some() && tip == parent {
             // The common case: the next block.
-            self.heard(now);
             self.branch.push(header.hash, self.policy.history);
             self.reach(key.0, order, now);
             return self.hand_out([header].into(), live, now, out);
@@ -62,7 +67,6 @@ impl Coordinator {
         if !self.headers.announce(header, Announced { order, at: now }, live) {
             return Self::drop_event("duplicate", out);
         }
-        self.heard(now);
         let others = self.policy.window.saturating_add(self.policy.history as u64);
         let others = usize::try_from(others).unwrap_or(usize::MAX);
         for _ in 0..self.headers.bound(self.policy.live_buffer, others) {
@@ -100,14 +104,16 @@ impl Coordinator {
         };
         let asked = self.serving().is_some_and(|serving| serving.latest.is_some());
         self.root_is_open = asked && announced.is_none();
+        self.root_is_silent = true;
         self.branch.start(root.0, root.1);
         if let Some(settling) = &mut self.settling {
             settling.start_at(root.0 + u64::from(!self.root_is_open));
         }
     }
 
-    fn heard(&mut self, now: Instant) {
-        if let Some(serving) = self.serving_mut() {
+    fn heard_if_new(&mut self, key: Key, now: Instant) {
+        let is_new = !self.headers.is_announced(key);
+        if let Some(serving) = self.serving_mut().filter(|_| is_new) {
             serving.heard = now;
         }
     }
@@ -164,9 +170,8 @@ impl Coordinator {
     /// Goes to every head that links.
     pub(super) fn link(&mut self, now: Instant, out: &mut Vec<Action>) {
         while !self.over && self.headers.are_awaited() {
-            let (Some((tip, _)), Some(serving)) = (self.branch.tip(), self.serving()) else { return };
-            // It is behind: only when it has come as far may it speak of another branch.
-            if serving.highest < tip {
+            let (Some((tip, _)), Some(_)) = (self.branch.tip(), self.serving()) else { return };
+            if self.is_behind() {
                 return;
             }
             let survey = self.headers.survey(&self.branch, tip, self.tip_order);
@@ -240,7 +245,10 @@ impl Coordinator {
 
     /// The branch has a new tip, which came with the head of this place.
     fn reach(&mut self, tip: u64, order: u64, now: Instant) {
-        self.root_is_open = false;
+        if let Some(settling) = self.settling.as_mut().filter(|_| self.root_is_open) {
+            settling.exclude_below(self.branch.first() + 1);
+        }
+        (self.root_is_open, self.root_is_silent) = (false, false);
         self.tip_order = order;
         self.linked_at = now;
         if let Some(serving) = self.serving_mut() {
@@ -257,10 +265,9 @@ impl Coordinator {
         let Some(entry) = self.headers.remove((head.number, head.hash)) else { return false };
         let number = entry.header.number;
         let unsettled = self.settling.as_mut().map_or(0, |settling| settling.give_up(tip, out));
-        let blocks = number.saturating_sub(tip + 1) + unsettled;
-        if blocks > 0 {
-            out.push(Action::Note(Note::GapLeft { blocks }));
-        }
+        // Its parent is not what the client has, so that something is missing whatever the numbers say.
+        let blocks = number.saturating_sub(tip + 1).max(1) + unsettled;
+        out.push(Action::Note(Note::GapLeft { blocks }));
         self.cut_from(number, out);
         self.branch.start(number, entry.header.hash);
         if let Some(settling) = &mut self.settling {
@@ -305,7 +312,7 @@ impl Coordinator {
     /// Asks for what is missing between the branch and the heads that wait.
     pub(super) fn ask_for_blocks(&mut self, now: Instant, out: &mut Vec<Action>) {
         let Some(serving) = self.serving() else { return };
-        let (peer, highest) = (serving.peer, serving.highest);
+        let peer = serving.peer;
         if serving.latest.is_some() && self.questions.may_ask(LATEST) {
             // Of nobody else: it is this provider's heads that will follow.
             let source = Source::Peer(peer);
@@ -316,7 +323,7 @@ impl Coordinator {
             self.questions.retain_failed(|subject| subject == LATEST || matches!(subject, Subject::Logs(_)));
             return;
         }
-        let Some((tip, _)) = self.branch.tip().filter(|(tip, _)| *tip <= highest) else { return };
+        let Some((tip, _)) = self.branch.tip().filter(|_| !self.is_behind()) else { return };
         let window = self.policy.window;
         let survey = self.headers.survey(&self.branch, tip, self.tip_order);
         let (near, wide): (Vec<_>, Vec<_>) =

@@ -118,12 +118,18 @@ impl Server {
         self.child.id().ok_or_else(|| format!("{} has ended", self.name).into())
     }
 
+    /// The folders of its threads.
+    pub(crate) fn threads(&self) -> Outcome<Vec<PathBuf>> {
+        let entries = fs::read_dir(format!("/proc/{}/task", self.pid()?))?;
+        Ok(entries.map(|entry| Ok(entry?.path())).collect::<Result<_, std::io::Error>>()?)
+    }
+
     /// Processor time of all threads so far.
     pub(crate) fn processor_time(&self) -> Outcome<Duration> {
         let mut nanos = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.pid()?))? {
+        for thread in self.threads()? {
             // A thread may end between the listing and the reading.
-            let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
+            let Ok(text) = fs::read_to_string(thread.join("schedstat")) else { continue };
             nanos += text.split_whitespace().next().ok_or("schedstat is empty")?.parse::<u64>()?;
         }
         Ok(Duration::from_nanos(nanos))

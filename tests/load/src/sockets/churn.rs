@@ -56,7 +56,7 @@ enum Leave {
 }
 
 pub(crate) async fn measure(options: &Options) -> Outcome<()> {
-    files::allow(options.clients)?;
+    files::allow(options.clients, options.clients)?;
     let setting = Setting { logs_per_block: 4, block_time: BLOCK_TIME, ..Setting::default() };
     let scene = Scene::start(&setting).await?;
     let mining = tokio::spawn({

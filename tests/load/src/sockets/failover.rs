@@ -20,13 +20,13 @@ use super::verdict::{Limit, Verdict};
 use crate::Outcome;
 
 const SUBSCRIBE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}"#;
-/// Only the stream subscribes, nothing is kept for later, and losses do nothing to breakers.
+/// Only the stream subscribes, nothing is kept for later, and breakers bear as much as they can.
 const SETTINGS: &str = "\
 block_sync: { enabled: false }
 subscriptions: { linger_ms: 0, linger_sweep_ms: 5, release_after_failover_ms: 0 }
 circuit_breaker:
-  failure_threshold: 1000000
-  category_thresholds: { network_error: 1000000, server_error: 1000000, timeout: 1000000, auth_error: 1000000 }
+  failure_threshold: 255
+  category_thresholds: { network_error: 255, server_error: 255, timeout: 255, auth_error: 255 }
 ";
 const BLOCK_TIME: Duration = Duration::from_millis(500);
 const HEADS_TIMEOUT: Duration = Duration::from_secs(2);

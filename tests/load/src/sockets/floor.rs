@@ -57,7 +57,9 @@ pub(crate) fn serve(address: SocketAddr) -> Outcome<()> {
     // The writers live as long as the process: the kernel forgets the processor time of threads that end.
     let writers: [_; WRITERS] = std::array::from_fn(|_| {
         let (orders, receiver) = mpsc::sync_channel(1);
-        thread::spawn(move || write(&receiver));
+        // The name is how its core is found.
+        let writer = thread::Builder::new().name("writer".to_owned()).spawn(move || write(&receiver));
+        writer.expect("the system has threads");
         orders
     });
     let mut next = 0;

@@ -20,6 +20,7 @@
 
 pub(crate) mod churn;
 mod client;
+mod cores;
 mod crowd;
 pub(crate) mod failover;
 mod files;

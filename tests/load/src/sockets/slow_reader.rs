@@ -27,11 +27,11 @@ pub(crate) struct Options {
     /// Clients that read.
     #[arg(long, default_value_t = 1000)]
     clients: usize,
-    /// Blocks that the slow client does not read.
-    #[arg(long, default_value_t = 150)]
+    /// Blocks that the slow client does not read. Its kernel and the server's hold about 4 MiB of them.
+    #[arg(long, default_value_t = 120)]
     blocks: usize,
     /// Logs in each block.
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 80)]
     logs: u64,
     /// Fails when a limit is missed.
     #[arg(long)]
@@ -40,7 +40,7 @@ pub(crate) struct Options {
 
 pub(crate) async fn measure(options: &Options) -> Outcome<()> {
     let clients = options.clients;
-    files::allow(clients + 1)?;
+    files::allow(clients + 1, clients + 1)?;
     let scene = Scene::start(&Setting { logs_per_block: options.logs, ..Setting::default() }).await?;
     let lasso = &scene.lasso;
     let mut crowd = Crowd::gather(lasso.address, lasso.path, clients, |_| SUBSCRIBE.to_owned())?;

@@ -3,6 +3,9 @@
 //!
 //! The floor and Lasso write the same bytes to equally many sockets, by turns. Each figure of a block is taken
 //! over its clients, and the table shows the median over the blocks.
+//!
+//! The threads of both are kept on a core each. A scheduler may leave two threads that wake each other on one core for
+//! longer than a block takes, and what is measured then is where the threads happened to be.
 
 use std::time::Duration;
 
@@ -10,11 +13,11 @@ use clap::Args;
 
 use super::client::block_number;
 use super::crowd::{Crowd, Wave};
-use super::files;
 use super::floor::Floor;
 use super::scene::{Scene, Setting};
 use super::spread::{Spread, millis};
 use super::verdict::{Limit, Verdict};
+use super::{cores, files};
 use crate::process::Server;
 use crate::{Outcome, median};
 
@@ -48,6 +51,9 @@ pub(crate) struct Options {
     /// How often each client makes a call in the busy part.
     #[arg(long, default_value_t = 3)]
     calls: usize,
+    /// Leaves the threads of the servers where the scheduler puts them.
+    #[arg(long)]
+    unpinned: bool,
     /// Fails when a limit is missed.
     #[arg(long)]
     check: bool,
@@ -66,9 +72,14 @@ struct Blocks {
 
 pub(crate) async fn measure(options: &Options) -> Outcome<()> {
     let clients = options.clients;
-    files::allow(2 * clients)?;
+    // The floor has as many, or as many as are left.
+    let behind_floor = files::allow(2 * clients, clients + 1)? - clients;
     let scene = Scene::start(&Setting::default()).await?;
     let mut floor = Floor::start().await?;
+    if !options.unpinned {
+        cores::spread(&floor.server)?;
+        cores::spread(&scene.lasso)?;
+    }
 
     // The stream and whatever belongs to it is not a client's memory.
     let mut first = Crowd::gather(scene.lasso.address, scene.lasso.path, 1, |_| SUBSCRIBE.to_owned())?;
@@ -76,8 +87,8 @@ pub(crate) async fn measure(options: &Options) -> Outcome<()> {
     let before = scene.lasso.resident()?;
     let mut behind_lasso =
         Crowd::gather(scene.lasso.address, scene.lasso.path, clients, |_| SUBSCRIBE.to_owned())?;
-    let mut behind_floor =
-        Crowd::gather(floor.server.address, floor.server.path, clients, |_| SUBSCRIBE.to_owned())?;
+    let mut of_the_floor =
+        Crowd::gather(floor.server.address, floor.server.path, behind_floor, |_| SUBSCRIBE.to_owned())?;
     let connected = scene.lasso.resident()?;
 
     let (mut of_floor, mut of_lasso) = (Blocks::default(), Blocks::default());
@@ -86,7 +97,7 @@ pub(crate) async fn measure(options: &Options) -> Outcome<()> {
         let counts = round >= WARM_UP;
         let spent = floor.server.processor_time()?;
         floor.say(&text)?;
-        let wave = behind_floor.collect(QUIET, LIMIT, 1, |_| true)?;
+        let wave = of_the_floor.collect(QUIET, LIMIT, 1, |_| true)?;
         of_floor.note(counts, &wave, &floor.server, spent)?;
 
         let spent = scene.lasso.processor_time()?;
@@ -109,7 +120,7 @@ pub(crate) async fn measure(options: &Options) -> Outcome<()> {
 
     let each = |resident: u64| resident.saturating_sub(before) as f64 / clients as f64 / KIBIBYTE;
     let mut verdict = Verdict::new(format!(
-        "{clients} clients on newHeads of one chain, {} blocks of {} bytes, medians",
+        "{clients} clients on newHeads of one chain, {behind_floor} of the floor, {} blocks of {} bytes, medians",
         options.blocks,
         text.len()
     ));

@@ -7,6 +7,8 @@
 mod entry;
 mod keep;
 mod tap;
+#[cfg(test)]
+pub(super) mod testing;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -147,15 +149,14 @@ impl Pool {
 
     /// Ends all subscriptions at channels that are not to be used any more.
     pub(super) fn abandon(&self, is_unfit: impl Fn(&Channel) -> bool) {
-        let mut unfit = Vec::new();
         self.slots().retain(|_, slot| {
             let is_unfit = is_unfit(&slot.channel);
             if is_unfit {
-                unfit.push(slot.entry.clone());
+                // Before its task goes, which would have another word for it.
+                slot.entry.end(Gone::Lost(LossReason::Unhealthy));
             }
             !is_unfit
         });
-        unfit.iter().for_each(|entry| entry.end(Gone::Lost(LossReason::Unhealthy)));
     }
 
     /// Ends what nobody has needed for long enough. Never resolves.

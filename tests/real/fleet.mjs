@@ -28,7 +28,7 @@ export function streaming(nodes) {
     url: node.url,
     more: [`ws_url: "${node.url.replace('http', 'ws')}"`, `priority: ${i + 1}`],
   }));
-  const more = ['websocket: { new_heads_timeout_ms: 1500 }'];
+  const more = ['websocket: { new_heads_timeout_ms: 1500 }', 'selection: { max_lag_blocks: 1 }'];
   return Lasso.start({ profileText: profile(providers, { more }), settings: SETTINGS });
 }
 

@@ -19,6 +19,8 @@ use super::settling::Settling;
 mod failover;
 mod linking;
 mod logs;
+#[cfg(test)]
+mod tests;
 
 /// The continuity of one stream.
 ///
@@ -42,13 +44,13 @@ pub struct Coordinator {
     root_is_open: bool,
     /// There is a root and nothing above it was handed out.
     root_is_silent: bool,
+    /// A head came that is no higher than the silent root: the provider is asked whether the root exists.
+    root_is_in_doubt: bool,
     headers: Headers,
     /// How many heads came.
     heads: u64,
     /// The place among them of the one that the tip came with.
     tip_order: u64,
-    /// When the branch last got a new tip.
-    linked_at: Instant,
     /// With best effort, the number up to which a gap that is too wide is filled before the rest is left out.
     filling_to: Option<u64>,
 
@@ -60,8 +62,8 @@ pub struct Coordinator {
 impl Coordinator {
     /// A stream of heads.
     #[must_use]
-    pub fn heads(policy: StreamPolicy, now: Instant) -> Self {
-        Self::new(policy, None, now)
+    pub fn heads(policy: StreamPolicy, _now: Instant) -> Self {
+        Self::new(policy, None)
     }
 
     /// A stream of the logs that a filter admits. `admits` says whether a block with such a bloom may have some.
@@ -69,13 +71,13 @@ impl Coordinator {
     pub fn logs(
         policy: StreamPolicy,
         admits: impl Fn(&Bloom) -> bool + Send + 'static,
-        now: Instant,
+        _now: Instant,
     ) -> Self {
         let settling = Settling::new(&policy, Box::new(admits));
-        Self::new(policy, Some(settling), now)
+        Self::new(policy, Some(settling))
     }
 
-    fn new(policy: StreamPolicy, settling: Option<Settling>, now: Instant) -> Self {
+    fn new(policy: StreamPolicy, settling: Option<Settling>) -> Self {
         Self {
             policy,
             phase: Phase::Idle,
@@ -87,10 +89,10 @@ impl Coordinator {
             branch: Branch::default(),
             root_is_open: false,
             root_is_silent: false,
+            root_is_in_doubt: false,
             headers: Headers::default(),
             heads: 0,
             tip_order: 0,
-            linked_at: now,
             filling_to: None,
             questions: Questions::default(),
             settling,

@@ -140,6 +140,7 @@ impl Coordinator {
         }
         self.episode.get_or_insert(Episode { since: now, filled: 0, degraded: false });
         self.filling_to = None;
+        self.root_is_in_doubt = false;
         self.headers.forget_announcements();
         self.questions.forsake(peer);
         if let Some(settling) = &mut self.settling {
@@ -209,8 +210,8 @@ impl Coordinator {
     fn lose_patience(&mut self, now: Instant, out: &mut Vec<Action>) {
         let overdue = |since: Instant| since + self.policy.recovery_deadline <= now;
         match self.headers.oldest().filter(|(_, announced)| self.episode.is_none() && overdue(announced.at)) {
-            // Others were linked after it: it was never part of this chain.
-            Some((key, announced)) if self.linked_at >= announced.at => {
+            // Newer ones were linked: it was never part of this chain.
+            Some((key, announced)) if self.tip_order > announced.order => {
                 self.headers.remove(key);
                 Self::drop_event("unlinked", out);
             }

@@ -45,14 +45,16 @@ impl Coordinator {
                 (self.root_is_open, self.root_is_silent) = (false, false);
                 self.hand_out([header].into(), live, now, out);
             } else {
+                self.confirm_target(key);
                 Self::drop_event("duplicate", out);
             };
         }
         self.heard_if_new(key, now);
         if self.root_is_silent && tip.is_some_and(|(number, _)| header.number <= number) {
-            // Nobody has got anything yet, and the provider is not where it was thought to be.
+            // The provider is not where it was thought to be: the root was made up, or this head is an old one.
             self.headers.announce(header, Announced { order, at: now }, live);
-            return self.take_root(None);
+            self.root_is_in_doubt = true;
+            return;
         }
         if tip.is_some() && header.number < self.branch.first() {
             return Self::drop_event("too_old", out);
@@ -104,10 +106,19 @@ impl Coordinator {
         };
         let asked = self.serving().is_some_and(|serving| serving.latest.is_some());
         self.root_is_open = asked && announced.is_none();
-        self.root_is_silent = true;
+        (self.root_is_silent, self.root_is_in_doubt) = (true, false);
         self.branch.start(root.0, root.1);
         if let Some(settling) = &mut self.settling {
             settling.start_at(root.0 + u64::from(!self.root_is_open));
+        }
+    }
+
+    /// A provider that was behind has come to this block of the branch.
+    fn confirm_target(&mut self, key: Key) {
+        if let Some(target) = self.serving_mut().and_then(|serving| serving.target.as_mut())
+            && target.0 <= key.0
+        {
+            *target = key;
         }
     }
 
@@ -129,12 +140,24 @@ impl Coordinator {
         // Nobody waits for the answers of providers that were left.
         let Some(subject) = self.questions.take(fetch) else { return };
         let Subject::Block(id) = subject else { return };
+        let is_root = self.branch.tip().is_some_and(|(_, hash)| id == BlockId::Hash(hash));
         let answers = |header: &Header| match id {
             BlockId::Latest => true,
             BlockId::Number(number) => header.number == number,
             BlockId::Hash(hash) => header.hash == hash,
         };
         match outcome {
+            Ok(Some(_)) if self.root_is_in_doubt && is_root => {
+                // What is below it is no concern of the client.
+                self.questions.settle(subject);
+                (self.root_is_silent, self.root_is_in_doubt) = (false, false);
+            }
+            Ok(None) if self.root_is_in_doubt && is_root => {
+                // Nothing was handed out yet: the first head that was announced tells better.
+                self.questions.settle(subject);
+                self.root_is_in_doubt = false;
+                self.take_root(None);
+            }
             Ok(Some(header)) if answers(&header) => {
                 self.questions.settle(subject);
                 match self.serving().and_then(|serving| serving.latest) {
@@ -171,7 +194,7 @@ impl Coordinator {
     pub(super) fn link(&mut self, now: Instant, out: &mut Vec<Action>) {
         while !self.over && self.headers.are_awaited() {
             let (Some((tip, _)), Some(_)) = (self.branch.tip(), self.serving()) else { return };
-            if self.is_behind() {
+            if self.root_is_in_doubt || self.is_behind() {
                 return;
             }
             let survey = self.headers.survey(&self.branch, tip, self.tip_order);
@@ -250,7 +273,6 @@ impl Coordinator {
         }
         (self.root_is_open, self.root_is_silent) = (false, false);
         self.tip_order = order;
-        self.linked_at = now;
         if let Some(serving) = self.serving_mut() {
             serving.progress = now;
             serving.linked.get_or_insert(tip);
@@ -323,13 +345,19 @@ impl Coordinator {
             self.questions.retain_failed(|subject| subject == LATEST || matches!(subject, Subject::Logs(_)));
             return;
         }
+        if let Some((_, root)) = self.branch.tip().filter(|_| self.root_is_in_doubt) {
+            return self.ask_for_block(BlockId::Hash(root), peer, out);
+        }
         let Some((tip, _)) = self.branch.tip().filter(|_| !self.is_behind()) else { return };
         let window = self.policy.window;
         let survey = self.headers.survey(&self.branch, tip, self.tip_order);
         let (near, wide): (Vec<_>, Vec<_>) =
             survey.missing.into_iter().partition(|(_, _, missing)| missing.0.saturating_sub(tip) <= window);
         for (_, _, missing) in &near {
-            self.ask_for_block(BlockId::Hash(missing.1), peer, out);
+            // By its number it may be on its way already.
+            if !self.questions.is_open(Subject::Block(BlockId::Number(missing.0))) {
+                self.ask_for_block(BlockId::Hash(missing.1), peer, out);
+            }
         }
         for (_, _, missing) in &near {
             self.ask_for_hole(tip, missing.0, peer, out);
@@ -373,7 +401,7 @@ impl Coordinator {
     /// Asks for the blocks above the tip and below `top` of which nothing is at hand.
     fn ask_for_hole(&mut self, tip: u64, top: u64, peer: Peer, out: &mut Vec<Action>) {
         for number in tip + 1..top {
-            if self.questions.open() >= self.policy.concurrency {
+            if self.questions.count() >= self.policy.concurrency {
                 return;
             }
             if !self.headers.has_number(number) {
@@ -384,7 +412,7 @@ impl Coordinator {
 
     fn ask_for_block(&mut self, block: BlockId, peer: Peer, out: &mut Vec<Action>) {
         let subject = Subject::Block(block);
-        if self.questions.open() < self.policy.concurrency.max(1) && self.questions.may_ask(subject) {
+        if self.questions.count() < self.policy.concurrency.max(1) && self.questions.may_ask(subject) {
             let source = self.questions.source(subject, peer);
             let fetch = self.questions.ask(subject, source);
             out.push(Action::FetchBlock { fetch, block, source });

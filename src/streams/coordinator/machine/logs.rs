@@ -100,7 +100,7 @@ impl Coordinator {
         for (header, prove) in settling.questions() {
             wanted.push(header.hash);
             let subject = Subject::Logs(header.hash);
-            if self.questions.open() < self.policy.concurrency.max(1) && self.questions.may_ask(subject) {
+            if self.questions.count() < self.policy.concurrency.max(1) && self.questions.may_ask(subject) {
                 let source = self.questions.source(subject, peer);
                 let fetch = self.questions.ask(subject, source);
                 out.push(Action::FetchLogs { fetch, header: header.clone(), prove, source });

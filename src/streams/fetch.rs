@@ -231,7 +231,7 @@ mod tests {
 
     /// Asks the first provider, which answers everything with this.
     fn answered(result: Value) -> Fetcher {
-        asking(|channel| Asked::Only(channel), move |_| result.clone()).0
+        asking(Asked::Only, move |_| result.clone()).0
     }
 
     fn asking(

@@ -23,6 +23,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use self::entry::Entry;
+use self::keep::Subscription;
 pub(super) use self::tap::{Seat, Tap};
 use super::block::{Header, Log};
 use super::coordinator::LossReason;
@@ -120,18 +121,16 @@ impl Pool {
 
     /// Joins the subscription to a topic at a channel, or opens it. Must be called within a runtime.
     pub(super) fn join(&self, channel: &Arc<Channel>, topic: &Topic) -> Tap {
-        self.seat(channel, Flow::Topic(topic.clone()), |entry| {
-            let Shared { links, breakers, counters, policy, .. } = &*self.shared;
-            keep::subscribed(
-                entry,
-                links.clone(),
-                *breakers,
-                counters.clone(),
-                channel.clone(),
-                topic.clone(),
-                policy.confirm,
-            )
-        })
+        let Shared { links, breakers, counters, policy, .. } = &*self.shared;
+        let subscription = || Subscription {
+            links: *links,
+            breakers: *breakers,
+            counters: counters.clone(),
+            channel: channel.clone(),
+            topic: topic.clone(),
+            limit: policy.confirm,
+        };
+        self.seat(channel, Flow::Topic(topic.clone()), |entry| subscription().keep(entry))
     }
 
     /// As [`join`](Self::join), to heads of a provider that does not push them. `fetcher` asks it, each `interval`.

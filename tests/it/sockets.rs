@@ -420,6 +420,26 @@ async fn a_frame_takes_one_token_and_each_call_of_a_refused_batch_hears_of_it() 
 }
 
 #[tokio::test]
+async fn what_concerns_subscriptions_takes_tokens_too() {
+    let node = node("a").await;
+    let mut limited = profile("default", chain_of([&node]));
+    limited.limit = ClientLimit { rps: 1, burst: 2 };
+    let proxy = Proxy::start(vec![limited], |_| {}).await;
+    let mut socket = proxy.socket().await;
+    let mut refused = None;
+    for _ in 0..100 {
+        let reply = socket.call("eth_unsubscribe", json!(["0x1"])).await;
+        if reply["error"].is_object() {
+            refused = Some(reply);
+            break;
+        }
+        assert_eq!(reply["result"], false);
+    }
+    let refused = refused.expect("the tokens run out");
+    assert_eq!(refused["error"]["data"]["rate_limit"], 1, "{refused}");
+}
+
+#[tokio::test]
 async fn too_many_bytes_are_refused_before_they_are_read() {
     let tweak = |settings: &mut Settings| settings.websocket.inflight_bytes = 300;
     let world = World::with(&["a"], tweak, |_| {}).await;

@@ -247,7 +247,8 @@ sections! {
         "outbox_messages" => outbox_messages: usize = 32, 1..=1_000_000;
         /// The same in bytes.
         "outbox_bytes" => outbox_bytes: u64 = 16_777_216, 1..=MOST_BYTES;
-        /// The same on the whole node; beyond it, clients that something waits for are closed.
+        /// The same on the whole node, where an event counts once for all clients; beyond it, those that something waits
+        /// for are closed.
         "outbox_total_bytes" => outbox_total_bytes: u64 = 134_217_728, 1..=MOST_BYTES;
     }
 

@@ -71,7 +71,7 @@ impl Coordinator {
     pub fn logs(
         policy: StreamPolicy,
         admits: impl Fn(&Bloom) -> bool + Send + 'static,
-        now: Instant,
+        _now: Instant,
     ) -> Self {
         let settling = Settling::new(&policy, Box::new(admits));
         Self::new(policy, Some(settling))

@@ -22,7 +22,7 @@ pub fn scenario(seed: u64) -> Scenario {
     let mut moves = Vec::new();
     let mut at = Duration::ZERO;
     let restless = [0.0, 0.05, 0.15, 0.4][rng.usize(..4)];
-    for _ in 0..rng.u32(10..=60) {
+    for _ in 0..rng.u32(20..=90) {
         // Some chains are in a hurry now and then.
         at += if rng.f64() < 0.05 { Duration::from_millis(1) } else { block_time.mul_f64(rng.f64() + 0.5) };
         moves.push(Move { at, turn: turn(&mut rng, restless) });
@@ -152,7 +152,7 @@ impl Swarm {
             confirms: rng.bool(),
             refuses: rng.u8(..8) == 0,
             faults: all.into_iter().filter(|_| rng.bool()).collect(),
-            crowded: rng.u8(..3) == 0,
+            crowded: rng.bool(),
         }
     }
 
@@ -193,7 +193,7 @@ fn provider(
     };
     let apart = if late_logs { 5.0 } else { 0.9 };
     let log_jitter = policy.settle.mul_f64(chance(swarm.jitter, apart));
-    let count = if swarm.crowded { rng.usize(2..=8) } else { rng.usize(0..=3) };
+    let count = if swarm.crowded { rng.usize(2..=10) } else { rng.usize(0..=4) };
     let windows = if swarm.faults.is_empty() { 0 } else { count };
     let windows = (0..windows)
         .map(|_| {

@@ -136,7 +136,12 @@ impl Oracle {
         let Some(first) = self.first.as_ref().filter(|first| !first.is_over && first.lease == lease) else {
             return;
         };
-        if number > first.newest && first.checkpoint.is_none_or(|checkpoint| number > checkpoint) {
+        let is_promised = match first.checkpoint {
+            Some(checkpoint) => number > checkpoint,
+            // Nothing tells what came before whatever comes first.
+            None => self.span.promised.is_none(),
+        };
+        if number > first.newest && is_promised {
             let promised = self.span.promised.get_or_insert(number);
             *promised = number.min(*promised);
         }
@@ -173,6 +178,13 @@ impl Oracle {
     pub(crate) const fn gap_left(&mut self) {
         if let Client::Heads(heads) = &mut self.client {
             heads.gap_left();
+        }
+    }
+
+    /// Among what the player says next is a gap, and something may be missing before it is said.
+    pub(crate) const fn gap_comes(&mut self) {
+        if let Client::Logs(logs) = &mut self.client {
+            logs.gap_comes();
         }
     }
 

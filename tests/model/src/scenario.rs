@@ -220,11 +220,3 @@ impl Provider {
         !self.refuses && !self.windows.iter().any(|window| window.from < until && from < window.until)
     }
 }
-
-impl Scenario {
-    /// Whether there was somebody all that time whom the stream could have been had from.
-    #[must_use]
-    pub fn is_servable(&self, from: Duration, until: Duration) -> bool {
-        self.providers.iter().any(|provider| provider.is_sound(from, until))
-    }
-}

@@ -15,6 +15,8 @@ pub(super) struct Logs {
     /// Where the stream goes on after a gap: how many of the logs it has are from before, and the number of the block.
     /// What was before stays as it was left.
     landed: Option<(usize, u64)>,
+    /// A gap is being left.
+    lands: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +27,18 @@ struct Held {
 
 impl Logs {
     pub(super) const fn new(late: bool) -> Self {
-        Self { held: Vec::new(), first: None, late, landed: None }
+        Self { held: Vec::new(), first: None, late, landed: None, lands: false }
+    }
+
+    /// A gap is about to be left.
+    pub(super) const fn gap_comes(&mut self) {
+        self.lands = true;
     }
 
     /// A gap was left, and the player is at this block now.
     pub(super) const fn landed(&mut self, number: u64) {
         self.landed = Some((self.held.len(), number));
+        self.lands = false;
     }
 
     pub(super) fn take(
@@ -69,14 +77,14 @@ impl Logs {
         let before = self.landed.map_or(0, |(before, _)| before);
         let at = if self.late { self.place(tree, log).max(before) } else { self.held.len() };
         let last = (at > before).then(|| self.held[at - 1]);
-        if let Some(below) = last.filter(|below| !tree.is_ancestor(below.block, block)) {
+        if let Some(below) = last.filter(|below| !self.lands && !tree.is_ancestor(below.block, block)) {
             let seen = format!("{name} upon {}", trace::block(tree, below.block));
             return Err(Violation::new("mixes branches", seen));
         }
         if !self.late && last.is_some_and(|last| last.block == block && last.index > index) {
             return Err(Violation::new("has logs out of order", name));
         }
-        if !self.late {
+        if !self.late && !self.lands {
             self.follows(tree, span, last, log).map_err(|missing| {
                 Violation::new("leaves logs out", format!("{missing} is missing before {name}"))
             })?;

@@ -39,16 +39,16 @@
 //! | `TimeoutLayer` | `timeout` | a provider that hangs hangs its clients |
 //! | `ClassifyLayer` | `classify` | an upstream's JSON-RPC error is the answer, whatever it says |
 //!
-//! `Ingress` in front and `EgressLayer` at the end come with the feature `http`, `Sockets` in front with `socket`; `full`
-//! has everything but `test-util`.
+//! `Ingress` in front and `EgressLayer` at the end come with the feature `http`, `Sockets` in front with `socket`;
+//! `full` has everything but `test-util`.
 //! Without features this is the vocabulary for writing layers of one's own.
 //!
 //! State is in stores that are made once and handed to layers as cheap handles: the same `Breakers` are a layer that
 //! counts failures and a filter that keeps channels off the list. Users' own say in selection has the same traits:
 //! [`call::Filter`] and [`call::Ranker`].
 //!
-//! Clients that stay connected have a [`call::session`], which their calls carry: `SubscribeLayer` and `InflightLayer` go
-//! by it and let calls without one pass.
+//! Clients that stay connected have a [`call::session`], which their calls carry: `SubscribeLayer` and `InflightLayer`
+//! go by it and let calls without one pass.
 //!
 //! A provider with a WebSocket address has a channel for it, which `EgressLayer` cannot send to. The filter `HttpOnly`
 //! leaves those channels out.

@@ -7,7 +7,6 @@ use tokio::time::Instant;
 use crate::streams::block::{BlockHash, Header};
 
 use super::branch::Branch;
-use super::protocol::BlockId;
 
 /// A block by number and hash.
 pub(super) type Key = (u64, BlockHash);
@@ -100,10 +99,6 @@ impl Headers {
         self.by_number.get(&key).is_some_and(|entry| entry.announced.is_some())
     }
 
-    pub(super) fn get(&self, key: Key) -> Option<&Entry> {
-        self.by_number.get(&key)
-    }
-
     /// Whether parents at hand lead from a header to this block, or it is itself this block.
     pub(super) fn leads(&self, from: &Header, to: Key) -> bool {
         let mut key = (from.number, from.hash);
@@ -118,11 +113,9 @@ impl Headers {
         key == to
     }
 
-    /// Forgets the lowest head that waits, if this is it.
-    pub(super) fn drop_lowest(&mut self, id: BlockId) -> bool {
-        let lowest = self.lowest().map(|head| (head.number, head.hash));
-        let lowest = lowest.filter(|(_, hash)| id == BlockId::Hash(*hash));
-        lowest.is_some_and(|key| self.remove(key).is_some())
+    /// Whether another header at hand names this one as its parent.
+    pub(super) fn is_parent(&self, (number, hash): Key) -> bool {
+        self.at(number.saturating_add(1)).any(|entry| entry.header.parent == hash)
     }
 
     /// Any header of this number.
@@ -153,9 +146,14 @@ impl Headers {
         awaited.min_by_key(|(_, announced)| announced.order)
     }
 
-    /// The lowest head that waits.
-    pub(super) fn lowest(&self) -> Option<&Header> {
-        self.by_number.values().find(|entry| entry.announced.is_some()).map(|entry| &entry.header)
+    /// The heads that wait, the lowest first.
+    pub(super) fn awaited(&self) -> impl Iterator<Item = &Entry> {
+        self.by_number.values().filter(|entry| entry.announced.is_some())
+    }
+
+    /// Whether anything here was asked for and answered.
+    pub(super) fn has_fetched(&self) -> bool {
+        self.by_number.values().any(|entry| entry.fetched)
     }
 
     /// Walks from a header over its parents towards the branch.
@@ -350,7 +348,7 @@ mod tests {
         let survey = headers.survey(&branch(8..=11), 11, 2);
         assert_eq!(survey.hopeless, [(11, hash(11, 2))]);
         headers.prune(12, 2);
-        assert_eq!(headers.lowest().map(|header| header.number), Some(90));
+        assert_eq!(headers.awaited().next().map(|entry| entry.header.number), Some(90));
     }
 
     #[test]
@@ -370,7 +368,7 @@ mod tests {
         (20..30).for_each(|number| announce(&mut headers, header(number, 0, 0), number));
         (40..50).for_each(|number| headers.add_fetched(header(number, 0, 0)));
         assert_eq!(headers.bound(4, 10), 6);
-        assert_eq!(headers.lowest().map(|header| header.number), Some(26));
+        assert_eq!(headers.awaited().next().map(|entry| entry.header.number), Some(26));
         assert!(headers.has_number(40));
         assert_eq!(headers.bound(4, 9), 0);
         assert!(!headers.has_number(40));

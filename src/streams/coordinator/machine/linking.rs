@@ -11,6 +11,8 @@ use super::super::protocol::{Action, BlockId, End, FetchId, Lease, Note, Peer, S
 use super::super::questions::Subject;
 use super::{Coordinator, Root};
 
+/// So often a head is looked for before it is taken for made up.
+const LOOKS: u32 = 4;
 const LATEST: Subject = Subject::Block(BlockId::Latest);
 
 impl Coordinator {
@@ -93,22 +95,32 @@ impl Coordinator {
     }
 
     /// Begins the branch, silently: with the head that the provider had at the beginning, but below what it announced,
-    /// which the answer may have overtaken. Without such a head, below the first one that it announced. Announced heads
-    /// that do not lead to it have to be shown first.
+    /// which the answer may have overtaken. Without such a head, below the first one that it announced. What is announced
+    /// counts once something leads to it or somebody has shown it.
     fn take_root(&mut self) {
-        let lowest = self.headers.lowest().map(|head| (head.number, head.hash));
-        let (root, is_asked) = match (&self.checkpoint, lowest) {
-            (None, None) => return,
-            (Some(head), None) => ((head.number, head.hash), true),
-            (Some(head), Some(lowest)) if head.number < lowest.0 => ((head.number, head.hash), false),
-            (checkpoint, Some(lowest)) => {
-                let leads_there = checkpoint.as_ref().is_some_and(|head| self.headers.leads(head, lowest));
-                match self.headers.get(lowest).filter(|entry| leads_there || entry.fetched) {
-                    Some(entry) => ((lowest.0.saturating_sub(1), entry.header.parent), false),
-                    None => return,
-                }
+        let can_ask = self.checkpoint.is_some() || self.headers.has_fetched();
+        let mut root = None;
+        for entry in self.headers.awaited() {
+            let head = &entry.header;
+            let key = (head.number, head.hash);
+            if self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.number < head.number) {
+                break;
             }
-        };
+            let leads_there = |checkpoint: &Header| self.headers.leads(checkpoint, key);
+            let is_led_to = self.headers.is_parent(key) || self.checkpoint.as_ref().is_some_and(leads_there);
+            if is_led_to || entry.fetched {
+                root = Some((head.number.saturating_sub(1), head.parent));
+                break;
+            }
+            // Questions are answered, and nobody has it: it was made up.
+            let looks = self.questions.tries(Subject::Block(BlockId::Hash(head.hash)));
+            if !can_ask || looks < LOOKS {
+                return;
+            }
+        }
+        let is_asked = root.is_none() && !self.headers.are_awaited();
+        let checkpoint = self.checkpoint.as_ref().map(|head| (head.number, head.hash));
+        let Some(root) = root.or(checkpoint) else { return };
         let is_asked = is_asked && self.serving().is_some_and(|serving| serving.was_asked);
         self.root = if is_asked { Root::Asked } else { Root::Silent };
         self.checkpoint = None;
@@ -162,10 +174,6 @@ impl Coordinator {
                     // What it was to lead to was dropped or linked meanwhile.
                     None => {}
                 }
-            }
-            // The first head that was announced, and nobody has it: it was made up.
-            Ok(None) if self.branch.tip().is_none() && self.headers.drop_lowest(id) => {
-                self.questions.settle(subject);
             }
             // The provider does not have it yet, or could not say.
             Ok(_) | Err(Unavailable) => self.questions.fail(subject, now),
@@ -320,9 +328,10 @@ impl Coordinator {
             return;
         }
         let Some((tip, _)) = self.branch.tip() else {
-            // It is to be the first of the stream.
-            let lowest = self.headers.lowest().map(|head| head.hash);
-            return lowest.into_iter().for_each(|hash| self.ask_for_block(BlockId::Hash(hash), peer, out));
+            // One of them is to be the first of the stream.
+            let unseen = self.headers.awaited().filter(|entry| !entry.fetched);
+            let unseen: Vec<_> = unseen.map(|entry| entry.header.hash).collect();
+            return unseen.into_iter().for_each(|hash| self.ask_for_block(BlockId::Hash(hash), peer, out));
         };
         if self.is_behind() {
             return;

@@ -226,7 +226,7 @@ fn a_made_up_head_is_not_the_beginning() {
     rig.made_up_head((12, 'z'));
     rig.head((12, 'a'));
     rig.answer();
-    rig.pass(200);
+    rig.pass(1_000);
     assert_eq!(rig.emitted(), "12a");
 }
 

@@ -148,6 +148,7 @@ pub(crate) fn hub(settings: &Settings) -> HubPolicy {
             confirm: subscriptions.establish_attempt,
             capacity: subscriptions.feed_events,
         },
+        attempts: subscriptions.failover_attempts,
         recovery_deadline: subscriptions.recovery_deadline,
         retry_after_degraded: subscriptions.retry_after_degraded,
         release_after_failover: subscriptions.release_after_failover,

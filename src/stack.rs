@@ -53,12 +53,12 @@ where
         .layer(ProfileLayer::new(runtime.live.clone(), policies::profile(settings)))
         // Cheap answers and refusals come before anything is paid for.
         .layer(GuardLayer::new(policies::guard(settings)))
+        // Counts what clients ask, whether or not an upstream is needed for it: new filters are work for upstreams too.
+        .layer(RateLimitLayer::new(runtime.limits.clone()))
         // Subscriptions are shared: what a client subscribes to is no request to a provider, and goes no further.
         .layer(SubscribeLayer::new(subscriptions))
         // What was answered so far holds no place of those that a client's socket has for forwarded calls.
         .layer(InflightLayer::new())
-        // Counts what clients ask, whether or not an upstream is needed for it.
-        .layer(RateLimitLayer::new(runtime.limits.clone()))
         .service(forwarding(runtime, settings, upstream));
     BoxCloneSyncService::new(stack)
 }

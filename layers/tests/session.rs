@@ -79,6 +79,11 @@ fn sized(len: usize) -> Arc<Delivery> {
     delivery
 }
 
+/// The bytes of it that exist, whoever it waits for.
+fn memory(delivery: &Delivery) -> usize {
+    delivery.events().iter().map(|event| event.len()).sum()
+}
+
 /// All pushes that may be written now, by the first byte of the id and the payload; `Err` is an end.
 fn written(session: &Session) -> Vec<Result<(u8, String), Ending>> {
     let mut all = Vec::new();
@@ -179,7 +184,7 @@ fn after_unsubscribing_nothing_is_handed_out_for_it_and_the_rest_keeps_its_order
     assert_eq!(one.push(&event("6")), Err(Gone));
     assert!(!session.for_call().unsubscribe(id(1)));
     assert_eq!(written(&session), [push(2, "1"), push(2, "3"), push(2, "5")]);
-    assert_eq!(budget.queued_bytes(), 0);
+    assert_eq!(budget.live_bytes(), 0);
     assert_eq!(budget.counts(), SessionCounts { dropped_unsubscribed: 2, ..SessionCounts::default() });
 }
 
@@ -203,9 +208,9 @@ fn a_slot_counts_from_when_it_is_reserved_and_comes_back_when_it_is_dropped() {
 
     let subscriber = pending.subscriber();
     subscriber.push(&event("1")).unwrap();
-    assert!(budget.queued_bytes() > 0);
+    assert!(budget.live_bytes() > 0);
     drop(pending);
-    assert_eq!((session.subscriptions(), budget.queued_bytes()), (1, 0));
+    assert_eq!((session.subscriptions(), budget.live_bytes()), (1, 0));
     assert_eq!(subscriber.push(&event("2")), Err(Gone));
     assert!(frame.reserve(id(3)).is_ok());
 }
@@ -231,7 +236,7 @@ fn too_many_messages_end_the_client_and_nobody_else() {
     reader.push(&head).unwrap();
 
     assert_eq!((slow.subscriptions(), drops.count()), (0, 1));
-    assert_eq!(budget.queued_bytes(), head.bytes(), "of the fast one");
+    assert_eq!(budget.live_bytes(), memory(&head), "of the fast one");
     assert_eq!(written(&slow), [Err(Ending::SlowConsumer)]);
     assert_eq!(written(&fast), [push(2, "32")]);
     let counts =
@@ -248,7 +253,7 @@ fn one_event_for_many_subscriptions_ends_nobody() {
         subscribers.iter().for_each(|subscriber| subscriber.push(&head).unwrap());
     }
     assert_eq!(written(&session).len(), 256);
-    assert_eq!(budget.queued_bytes(), 0);
+    assert_eq!(budget.live_bytes(), 0);
 }
 
 #[test]
@@ -258,10 +263,10 @@ fn too_many_bytes_end_the_client() {
     let subscriber = subscribed(&session, 1);
     subscriber.push(&sized(400)).unwrap();
     subscriber.push(&sized(600)).unwrap();
-    assert_eq!(budget.queued_bytes(), 1000);
+    assert_eq!(budget.live_bytes(), 1000 - 2 * SubscriptionId::PUSH_HEAD_LEN);
     assert_eq!(subscriber.push(&sized(200)), Err(Gone));
     assert_eq!(written(&session), [Err(Ending::SlowConsumer)]);
-    assert_eq!((budget.queued_bytes(), budget.counts().over_bytes), (0, 1));
+    assert_eq!((budget.live_bytes(), budget.counts().over_bytes), (0, 1));
 }
 
 #[test]
@@ -282,28 +287,94 @@ fn a_full_process_ends_who_runs_it_over_and_is_behind() {
     let budget = OutboxBudget::new(1000);
     let [behind, idle] = [(); 2].map(|()| Session::new(SessionPolicy::default(), budget.clone()));
     let (late, prompt) = (subscribed(&behind, 1), subscribed(&idle, 2));
-    late.push(&sized(600)).unwrap();
-    prompt.push(&sized(600)).unwrap();
+    late.push(&sized(800)).unwrap();
+    prompt.push(&sized(800)).unwrap();
     assert_eq!(late.push(&sized(200)), Err(Gone));
-    assert_eq!((budget.queued_bytes(), budget.counts().over_budget), (600, 1));
+    assert_eq!((budget.live_bytes(), budget.counts().over_budget), (memory(&sized(800)), 1));
     assert_eq!(written(&idle).len(), 1);
-    assert_eq!(budget.queued_bytes(), 0);
+    assert_eq!(budget.live_bytes(), 0);
+}
+
+#[test]
+fn what_waits_for_many_clients_exists_once() {
+    let budget = OutboxBudget::new(2000);
+    let client = |_| Session::new(SessionPolicy::default(), budget.clone());
+    let sessions: Vec<_> = (0..100).map(client).collect();
+    let subscribers: Vec<_> = sessions.iter().map(|session| subscribed(session, 1)).collect();
+    let (first, second, third) = (sized(1000), sized(1000), sized(1000));
+    for delivery in [&first, &second] {
+        subscribers.iter().for_each(|subscriber| subscriber.push(delivery).unwrap());
+    }
+    let each = memory(&first);
+    drop((first, second));
+    assert_eq!(budget.live_bytes(), 2 * each);
+
+    // The fast ones have room for it, however many they are; who is behind has none.
+    for session in &sessions[1..] {
+        assert_eq!(written(session).len(), 2);
+    }
+    assert_eq!(budget.live_bytes(), 2 * each, "one waits for both");
+    assert!(subscribers[1..].iter().all(|subscriber| subscriber.push(&third).is_ok()));
+    assert_eq!(subscribers[0].push(&third), Err(Gone));
+    assert_eq!((budget.live_bytes(), budget.counts().over_budget), (each, 1));
+    drop(third);
+    drop(sessions);
+    assert_eq!(budget.live_bytes(), 0);
 }
 
 #[test]
 fn what_fills_a_gap_counts_for_nothing() {
     let policy = SessionPolicy { outbox_messages: 2, outbox_bytes: 500, ..SessionPolicy::default() };
-    let (session, budget) = with(policy);
+    let budget = OutboxBudget::new(500);
+    let session = Session::new(policy, budget.clone());
     let subscriber = subscribed(&session, 1);
+    let mut bytes = 0;
     for n in 0..5000 {
+        let delivery = filled(&n.to_string());
+        bytes += memory(&delivery);
+        subscriber.push(&delivery).unwrap();
+    }
+    for _ in 0..2 {
+        subscriber.push(&event("\"live\"")).unwrap();
+    }
+    assert_eq!((budget.live_bytes(), budget.filled_bytes()), (2 * memory(&event("\"live\"")), bytes));
+    let mut expected: Vec<_> = (0..5000).map(|n| push(1, &n.to_string())).collect();
+    expected.extend([push(1, "\"live\""), push(1, "\"live\"")]);
+    assert_eq!(written(&session), expected);
+    assert_eq!((budget.live_bytes(), budget.filled_bytes()), (0, 0));
+    assert_eq!(budget.counts(), SessionCounts::default());
+}
+
+#[test]
+fn what_comes_behind_a_gap_closes_nobody_who_is_still_reading_that() {
+    let (session, budget) = with(SessionPolicy { outbox_messages: 2, ..SessionPolicy::default() });
+    let subscriber = subscribed(&session, 1);
+    for n in 0..10 {
         subscriber.push(&filled(&n.to_string())).unwrap();
     }
-    subscriber.push(&event("\"live\"")).unwrap();
-    assert_eq!(budget.queued_bytes(), event("\"live\"").bytes());
-    let mut expected: Vec<_> = (0..5000).map(|n| push(1, &n.to_string())).collect();
-    expected.push(push(1, "\"live\""));
-    assert_eq!(written(&session), expected);
-    assert_eq!(budget.counts(), SessionCounts::default());
+    for n in 10..20 {
+        subscriber.push(&event(&n.to_string())).unwrap();
+    }
+    let read = |count: usize| (0..count).for_each(|_| drop(session.try_next().unwrap()));
+    // It has read the gap, and has the usual room for what comes now.
+    read(10);
+    for n in 20..22 {
+        subscriber.push(&event(&n.to_string())).unwrap();
+    }
+    // What it catches up with is not lent to it again.
+    read(11);
+    subscriber.push(&event("22")).unwrap();
+    assert_eq!(subscriber.push(&event("23")), Ok(()));
+    assert_eq!(subscriber.push(&event("24")), Err(Gone));
+    assert_eq!(budget.counts().over_messages, 1);
+
+    let policy = SessionPolicy { outbox_bytes: 1000, ..SessionPolicy::default() };
+    let (session, budget) = with(policy);
+    let subscriber = subscribed(&session, 1);
+    subscriber.push(&filled("1")).unwrap();
+    subscriber.push(&sized(900)).unwrap();
+    assert_eq!(subscriber.push(&sized(200)), Err(Gone), "memory has its limit all the same");
+    assert_eq!(budget.counts().over_bytes, 1);
 }
 
 #[test]
@@ -314,7 +385,7 @@ fn held_deliveries_count_like_others() {
     subscriber.push(&event("2")).unwrap();
     assert_eq!(subscriber.push(&event("3")), Err(Gone));
     assert_eq!(written(&session), [Err(Ending::SlowConsumer)]);
-    assert_eq!((budget.queued_bytes(), budget.counts().dropped_at_end), (0, 3));
+    assert_eq!((budget.live_bytes(), budget.counts().dropped_at_end), (0, 3));
 }
 
 #[test]
@@ -324,7 +395,7 @@ fn the_first_end_wins_and_nothing_follows_it() {
     subscriber.push(&event("1")).unwrap();
     subscriber.end(Ending::ContinuityExhausted);
     session.end(Ending::SlowConsumer);
-    assert_eq!(budget.queued_bytes(), 0);
+    assert_eq!(budget.live_bytes(), 0);
     assert_eq!(subscriber.push(&event("2")), Err(Gone));
     assert_eq!(written(&session), [Err(Ending::ContinuityExhausted)]);
     assert_eq!(written(&session), []);
@@ -348,7 +419,7 @@ fn a_client_that_leaves_takes_everything_with_it_although_a_call_of_it_goes_on()
     let (subscriber, permit) = (pending.subscriber(), frame.permit().unwrap());
 
     drop(session);
-    assert_eq!((drops.count(), budget.queued_bytes()), (1, 0));
+    assert_eq!((drops.count(), budget.live_bytes()), (1, 0));
     assert_eq!(subscriber.push(&event("2")), Err(Gone));
     pending.establish(drops.guard());
     assert_eq!(drops.count(), 2, "what is established too late ends at once");

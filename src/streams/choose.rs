@@ -7,6 +7,7 @@ use lasso_layers::attempt::breaker::{BreakerState, Breakers};
 use lasso_layers::call::Plan;
 use lasso_layers::call::subscribe::Topic;
 use lasso_layers::catalog::{Channel, Live, MethodId, Provider};
+use lasso_layers::state::heights::Heights;
 use tokio::time::Instant;
 
 use super::key::StreamKey;
@@ -23,6 +24,7 @@ pub(super) struct Chooser {
     pub(super) links: Links,
     pub(super) breakers: Breakers,
     pub(super) strangers: Strangers,
+    pub(super) heights: Heights,
 }
 
 impl Chooser {
@@ -34,19 +36,29 @@ impl Chooser {
     }
 
     /// The channels that a subscription can be had from right now, in the order of preference: those in full health
-    /// before those on probation, then by priority.
+    /// before those on probation, those at the head of the chain before those too far behind it, then by priority.
     pub(super) fn candidates(&self, plan: &Plan, key: &StreamKey, now: Instant) -> Vec<Arc<Channel>> {
         let mut ranked: Vec<_> = able(plan, key)
             .filter_map(|(provider, channel)| {
                 let is_usable = self.links.is_up(channel.key) && !self.strangers.contains(channel.instance);
                 let state = self.breakers.status(channel.key, now).state;
-                let rank = (Reverse(state == BreakerState::Closed), provider.priority);
+                let is_closed = state == BreakerState::Closed;
+                let rank = (Reverse(is_closed), self.is_behind(plan, channel, now), provider.priority);
                 (is_usable && state != BreakerState::Open).then(|| (rank, channel.clone()))
             })
             .collect();
         // Stable: providers of one priority stay in configured order.
         ranked.sort_by_key(|(rank, _)| *rank);
         ranked.into_iter().map(|(_, channel)| channel).collect()
+    }
+
+    /// Whether a node is further behind than its chain allows.
+    fn is_behind(&self, plan: &Plan, channel: &Channel, now: Instant) -> bool {
+        let chain = plan.chain();
+        let Some(most) = chain.settings.max_lag_blocks else { return false };
+        let standing = self.heights.standing(channel.chain_id, channel.instance, chain.block_time, now);
+        let lag = standing.and_then(|standing| standing.optimistic_lag());
+        lag.is_some_and(|lag| lag < 0 && lag.unsigned_abs() > most)
     }
 }
 

@@ -4,12 +4,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use foldhash::HashMap;
-use lasso_layers::attempt::breaker::Breakers;
 use lasso_layers::call::session::{Ending, Subscriber};
 use lasso_layers::call::subscribe::{CreationFailure, PinProblem, Subscriptions, Topic};
 use lasso_layers::call::{Call, Failure, Plan, Reply};
 use lasso_layers::state::health::HealthRows;
-use lasso_layers::state::heights::Heights;
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tower::util::BoxCloneSyncService;
@@ -25,7 +23,6 @@ use super::{pending, stream};
 use crate::config::Settings;
 use crate::policies;
 use crate::runtime::Runtime;
-use crate::strangers::Strangers;
 
 /// Where the subscriptions of clients come from: one stream for all that ask for the same, over upstream subscriptions
 /// that streams share. A handle: clones share everything.
@@ -43,9 +40,6 @@ pub(super) struct Shared {
     pub(super) pool: Pool,
     /// For questions of streams.
     pub(super) calls: Calls,
-    pub(super) breakers: Breakers,
-    pub(super) strangers: Strangers,
-    pub(super) heights: Heights,
     pub(super) health: HealthRows,
     pub(super) counters: StreamCounters,
     pub(super) policy: HubPolicy,
@@ -88,15 +82,13 @@ impl Hub {
             links: runtime.links,
             breakers: runtime.breakers,
             strangers: runtime.strangers,
+            heights: runtime.heights,
         };
         let generation = watch::Sender::new(runtime.live.load().generation());
         let shared = Shared {
             chooser,
             pool: Pool::new(runtime.links, runtime.breakers, counters.clone(), policy.pool),
             calls,
-            breakers: runtime.breakers,
-            strangers: runtime.strangers,
-            heights: runtime.heights,
             health: runtime.health,
             counters,
             policy,

@@ -181,3 +181,128 @@ impl Peers {
         &self.0[usize::from(peer.0)]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lasso_layers::catalog::{ChainSpec, Live, ProfileSpec, ProviderSpec};
+
+    use super::*;
+    use crate::streams::block::{BlockHash, Log};
+    use crate::streams::coordinator::LossReason;
+    use crate::streams::pool::testing::Source;
+
+    const LEASE: Lease = Lease(7);
+
+    fn channel() -> Arc<Channel> {
+        let mut provider = ProviderSpec::http("a", "http://a.example");
+        provider.ws_url = Some("ws://a.example".into());
+        let chain = ChainSpec::new("ethereum", 1).provider(provider);
+        let live = Live::new(vec![ProfileSpec::new("default").chain(chain)]).unwrap();
+        live.snapshot().profiles()[0].chains()[0].providers[0].ws.clone().unwrap()
+    }
+
+    fn head(number: u64) -> Update {
+        let hash = |number: u64| BlockHash([number as u8; 32]);
+        let payload = bytes::Bytes::new();
+        Update::Head(Header { number, hash: hash(number), parent: hash(number - 1), bloom: None, payload })
+    }
+
+    fn log(number: u64) -> Update {
+        let (block, payload) = (BlockHash([number as u8; 32]), bytes::Bytes::new());
+        Update::Log(Log { block, number, index: 0, removed: false, payload })
+    }
+
+    /// A lease on heads and logs.
+    fn leases(heads: &Source, logs: &Source) -> Leases {
+        let mut leases = Leases::new(Duration::from_secs(5));
+        leases.add(LEASE, channel(), heads.tap(), Some(logs.tap()));
+        leases
+    }
+
+    /// What happens next, if it has happened already.
+    async fn next(leases: &mut Leases) -> Option<String> {
+        let input = tokio::time::timeout(Duration::from_millis(1), leases.next()).await.ok()?;
+        Some(match input {
+            Input::Confirmed { head, .. } => format!("confirmed {:?}", head.map(|head| head.number)),
+            Input::Refused { lasting, .. } => format!("refused {lasting}"),
+            Input::Lost { reason, .. } => format!("lost {reason:?}"),
+            Input::Head { header, .. } => format!("head {}", header.number),
+            Input::Log { log, .. } => format!("log {}", log.number),
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_told_before_both_are_there_and_everything_then() {
+        let (heads, logs) = (Source::default(), Source::default());
+        let mut leases = leases(&heads, &logs);
+        heads.confirm();
+        heads.publish(head(11));
+        heads.publish(head(12));
+        assert_eq!(next(&mut leases).await, None);
+        logs.confirm();
+        logs.publish(log(12));
+        for expected in ["confirmed None", "head 11", "head 12", "log 12"] {
+            assert_eq!(next(&mut leases).await.as_deref(), Some(expected));
+        }
+        assert_eq!(next(&mut leases).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_subscription_is_none() {
+        let (heads, logs) = (Source::default(), Source::default());
+        let mut leases = leases(&heads, &logs);
+        heads.confirm();
+        logs.end(Gone::Refused { lasting: true });
+        assert_eq!(next(&mut leases).await.as_deref(), Some("refused true"));
+        assert_eq!(next(&mut leases).await, None, "it is told once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_lost_before_it_is_confirmed_was_refused() {
+        let (heads, logs) = (Source::default(), Source::default());
+        let mut leases = leases(&heads, &logs);
+        heads.end(Gone::Lost(LossReason::Disconnected));
+        assert_eq!(next(&mut leases).await.as_deref(), Some("refused false"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loss_comes_after_what_came_before_it() {
+        let (heads, logs) = (Source::default(), Source::default());
+        let mut leases = leases(&heads, &logs);
+        heads.confirm();
+        logs.confirm();
+        heads.publish(head(11));
+        heads.end(Gone::Lost(LossReason::Unhealthy));
+        for expected in ["confirmed None", "head 11", "lost Unhealthy"] {
+            assert_eq!(next(&mut leases).await.as_deref(), Some(expected));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_released_is_kept_for_a_while_and_says_nothing() {
+        let (heads, logs) = (Source::default(), Source::default());
+        let mut leases = leases(&heads, &logs);
+        heads.confirm();
+        logs.confirm();
+        assert!(next(&mut leases).await.is_some());
+        let now = Instant::now();
+        leases.release(LEASE, now);
+        heads.publish(head(11));
+        assert_eq!(next(&mut leases).await, None);
+        assert_eq!(leases.deadline(), Some(now + Duration::from_secs(5)));
+        leases.forget(now + Duration::from_millis(4_999));
+        assert!(heads.is_kept());
+        leases.forget(now + Duration::from_secs(5));
+        assert!(!heads.is_kept() && !logs.is_kept());
+        assert_eq!(leases.deadline(), None);
+    }
+
+    #[test]
+    fn a_channel_has_one_name() {
+        let (mut peers, channel) = (Peers::default(), channel());
+        assert_eq!(peers.name(&channel), Some(Peer(0)));
+        assert_eq!(peers.name(&channel), Some(Peer(0)));
+        assert_eq!(peers.channel(Peer(0)).key, channel.key);
+    }
+}

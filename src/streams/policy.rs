@@ -12,6 +12,8 @@ use super::pool::PoolPolicy;
 pub(crate) struct HubPolicy {
     /// How upstream subscriptions are kept.
     pub(crate) pool: PoolPolicy,
+    /// How many providers a stream may ask within a while; 0 goes by how many there are.
+    pub(crate) attempts: u32,
     /// How long a stream may take to move to another provider, gap filling included.
     pub(crate) recovery_deadline: Duration,
     /// When a stream that could not be moved is tried again.
@@ -55,7 +57,7 @@ impl HubPolicy {
             verify_all_logs: self.verify_all_logs,
             history: HISTORY.max(size(window)),
             live_buffer: size(LIVE_BUFFER.max(max_backfill.saturating_add(1))),
-            attempts: attempts(providers),
+            attempts: if self.attempts == 0 { attempts(providers) } else { self.attempts },
             ..StreamPolicy::default()
         }
     }
@@ -84,6 +86,7 @@ mod tests {
         let second = Duration::from_secs(1);
         HubPolicy {
             pool: PoolPolicy { linger: second, sweep: second, confirm: second, capacity: 1 },
+            attempts: 0,
             recovery_deadline: second,
             retry_after_degraded: second,
             release_after_failover: second,
@@ -124,6 +127,7 @@ mod tests {
     #[test]
     fn attempts_follow_the_number_of_providers() {
         assert_eq!([0, 1, 2, 5, 6, 70_000].map(attempts), [3, 3, 5, 11, 11, 11]);
+        assert_eq!(stream(|_| {}, 12_000, 2).attempts, 5);
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Stream {
         let shared = &finale.shared;
         let now = Instant::now();
         let chain = plan.chain();
-        let block_time = shared.heights.block_time(chain.chain_id, chain.block_time);
+        let block_time = shared.chooser.heights.block_time(chain.chain_id, chain.block_time);
         let policy = shared.policy.stream(&plan, block_time, able(&plan, &finale.key).count());
         let attempts = policy.attempts;
         let coordinator = match &finale.key.topic {
@@ -289,7 +289,7 @@ impl Stream {
     /// How often a provider that pushes no heads is asked for them.
     fn poll_interval(&self) -> Duration {
         let chain = self.plan.chain();
-        let block_time = self.finale.shared.heights.block_time(chain.chain_id, chain.block_time);
+        let block_time = self.finale.shared.chooser.heights.block_time(chain.chain_id, chain.block_time);
         block_time.min(chain.settings.probe_interval)
     }
 }

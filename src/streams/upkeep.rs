@@ -47,7 +47,7 @@ fn look(shared: &Shared, unhealthy: &mut BTreeSet<InstanceKey>) {
     *unhealthy = now_unhealthy;
     shared.pool.abandon(|channel| {
         catalog.channel(channel.key).is_none()
-            || shared.strangers.contains(channel.instance)
+            || shared.chooser.strangers.contains(channel.instance)
             || news.contains(&channel.instance)
     });
 }

@@ -57,6 +57,7 @@ fn hurried() -> Settings {
     settings.subscriptions.linger_sweep = ms(5);
     settings.subscriptions.release_after_failover = ms(0);
     settings.subscriptions.establish_attempt = ms(200);
+    settings.subscriptions.failover_attempts = 1_000;
     // A busy machine may hold a reader up; this is not about slow readers.
     settings.websocket.outbox_messages = 10_000;
     settings

@@ -5,6 +5,7 @@
 
 mod breaker;
 mod cli;
+mod embedded;
 mod explain;
 mod failover;
 mod faults;

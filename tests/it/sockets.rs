@@ -150,8 +150,18 @@ async fn streaming_11_case_11_the_chain_id_needs_no_upstream() {
 async fn streaming_11_case_12_binary_frames_are_ignored() {
     let world = World::start(&["a"]).await;
     let mut socket = world.proxy.socket().await;
-    socket.send(br#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}"#.to_vec()).await;
+    socket.send(b"\x00\x01{}".to_vec()).await;
     socket.expect_quiet().await;
+    assert_eq!(socket.call("eth_chainId", json!([])).await["result"], "0x1");
+}
+
+/// web3.py sends them so, and nodes answer it.
+#[tokio::test]
+async fn calls_in_binary_frames_are_answered_with_text() {
+    let world = World::start(&["a"]).await;
+    let mut socket = world.proxy.socket().await;
+    socket.send(br#" {"jsonrpc":"2.0","id":7,"method":"eth_chainId"}"#.to_vec()).await;
+    assert_eq!(socket.next().await, json!({ "jsonrpc": "2.0", "id": 7, "result": "0x1" }));
 }
 
 #[tokio::test]
@@ -407,6 +417,26 @@ async fn a_frame_takes_one_token_and_each_call_of_a_refused_batch_hears_of_it() 
     socket.ask(&json!(9), WHO, &json!([])).await;
     let single = socket.next().await;
     assert_eq!(single["id"], 9, "{single}");
+}
+
+#[tokio::test]
+async fn what_concerns_subscriptions_takes_tokens_too() {
+    let node = node("a").await;
+    let mut limited = profile("default", chain_of([&node]));
+    limited.limit = ClientLimit { rps: 1, burst: 2 };
+    let proxy = Proxy::start(vec![limited], |_| {}).await;
+    let mut socket = proxy.socket().await;
+    let mut refused = None;
+    for _ in 0..100 {
+        let reply = socket.call("eth_unsubscribe", json!(["0x1"])).await;
+        if reply["error"].is_object() {
+            refused = Some(reply);
+            break;
+        }
+        assert_eq!(reply["result"], false);
+    }
+    let refused = refused.expect("the tokens run out");
+    assert_eq!(refused["error"]["data"]["rate_limit"], 1, "{refused}");
 }
 
 #[tokio::test]

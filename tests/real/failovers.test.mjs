@@ -28,7 +28,7 @@ async function subscription(url, params) {
 test(`${FAILOVERS} failovers of real nodes`, { timeout: 900_000 }, async (t) => {
   t.diagnostic(`seed ${SEED}`);
   const random = new Random(SEED);
-  const fleet = await Fleet.start(3);
+  const fleet = await Fleet.start(3, { forgetful: true });
   const lasso = await streaming(fleet.nodes);
   t.after(async () => {
     await lasso.stop();

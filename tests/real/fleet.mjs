@@ -28,7 +28,7 @@ export function streaming(nodes) {
     url: node.url,
     more: [`ws_url: "${node.url.replace('http', 'ws')}"`, `priority: ${i + 1}`],
   }));
-  const more = ['websocket: { new_heads_timeout_ms: 1500 }'];
+  const more = ['websocket: { new_heads_timeout_ms: 1500 }', 'selection: { max_lag_blocks: 1 }'];
   return Lasso.start({ profileText: profile(providers, { more }), settings: SETTINGS });
 }
 
@@ -39,8 +39,10 @@ export const wsUrl = (lasso) => lasso.url.replace('http', 'ws').replace('/rpc/',
  * that is needs no question, because the others fail before or are behind.
  */
 export class Fleet {
-  static async start(size, period = 80) {
+  /** `forgetful` nodes come back from a kill as they were at the start, and are far behind until they catch up. */
+  static async start(size, { forgetful = false, period = 80 } = {}) {
     const fleet = new Fleet();
+    fleet.#forgetful = forgetful;
     fleet.#network = await Network.start(size);
     fleet.nodes = fleet.#network.nodes;
     fleet.#base = await fleet.#network.saveState();
@@ -55,6 +57,7 @@ export class Fleet {
 
   #network;
   #base;
+  #forgetful;
   #period;
   /** The nodes that run and have every block. */
   #up;
@@ -122,9 +125,9 @@ export class Fleet {
   /** The node comes back and catches up, block by block. */
   async mend(node) {
     const kind = this.#down.get(node);
-    if (kind === 'kill') await node.restart(this.#base);
-    else node.resume();
     await this.#exclusively(async () => {
+      if (kind === 'stop') node.resume();
+      else await node.restart(this.#forgetful ? this.#base : await this.#saved());
       const height = Number(await node.call('eth_blockNumber'));
       for (const block of this.from(height + 1)) await this.#make(node, block);
       this.#down.delete(node);
@@ -141,6 +144,12 @@ export class Fleet {
   async stop() {
     await this.rest();
     await this.#network.stop();
+  }
+
+  /** The chain as it is now. */
+  #saved() {
+    const [node] = this.#up;
+    return this.#network.saveState(node);
   }
 
   async #exclusively(work) {

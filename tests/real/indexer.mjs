@@ -1,6 +1,8 @@
 // A small indexer: it takes heads and logs from subscriptions, holds each head against its parent and fetches the block
 // and its logs by hash, as indexers do.
 
+import { setTimeout as pause } from 'node:timers/promises';
+
 import { createClient, webSocket } from 'viem';
 
 export class Indexer {
@@ -21,6 +23,8 @@ export class Indexer {
   /** A row for each block: `{ number, hash, logs }`. */
   table = [];
   problems = [];
+  /** How often a block was not there yet. */
+  retries = 0;
 
   #client;
   #filter;
@@ -51,10 +55,29 @@ export class Indexer {
 
   async #index({ number, hash }) {
     const [block, logs] = await Promise.all([
-      this.#client.request({ method: 'eth_getBlockByHash', params: [hash, true] }),
-      this.#client.request({ method: 'eth_getLogs', params: [{ ...this.#filter, blockHash: hash }] }),
+      this.#there('eth_getBlockByHash', [hash, true]),
+      this.#there('eth_getLogs', [{ ...this.#filter, blockHash: hash }]),
     ]);
     if (block?.hash !== hash) this.problems.push(`block ${Number(number)} is not there`);
     this.table.push({ number: Number(number), hash, logs });
+  }
+
+  /** All that went wrong, and the blocks whose logs are not those that were told of. */
+  differences() {
+    const places = (logs) => JSON.stringify(logs.map(({ logIndex }) => Number(logIndex)));
+    const differ = this.table.filter(({ hash, logs }) => places(this.#told.get(hash) ?? []) !== places(logs));
+    return [...this.problems, ...differ.map(({ number }) => `the logs of ${number} are not those that were told of`)];
+  }
+
+  /** What a block that was told of has. Another node may have it a moment later: indexers ask again. */
+  async #there(method, params) {
+    for (let patience = 50; ; patience--) {
+      const answer = await this.#client.request({ method, params }).catch((error) => {
+        if (patience === 0) throw error;
+      });
+      if (answer || patience === 0) return answer;
+      this.retries++;
+      await pause(100);
+    }
   }
 }

@@ -11,7 +11,7 @@ use super::{
 /// An event of a subscription, as spans of its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Push {
-    /// The id of the subscription: a JSON string with its quotes.
+    /// The id of the subscription: a JSON string with its quotes, or a number.
     pub subscription: Span,
     /// The event: any JSON value.
     pub result: Span,
@@ -55,8 +55,8 @@ pub fn parse_upstream(message: &[u8]) -> Incoming {
 }
 
 /// Reads an event: an object with the method `eth_subscription`, without what makes a reply (id, result, error), and
-/// with an object of parameters that has one `subscription`, a string, and one `result`. Members may come in any order,
-/// and others beside them. `None` for everything else.
+/// with an object of parameters that has one `subscription`, a string or an integer, and one `result`. Members may come
+/// in any order, and others beside them. `None` for everything else.
 #[must_use]
 pub fn parse_push(message: &[u8]) -> Option<Push> {
     let mut listener = PushListener { message, ..PushListener::default() };
@@ -190,7 +190,7 @@ impl Sink for PushListener<'_> {
             (1, Name::Method, _) => self.start = at,
             (2, Name::Params, Name::Subscription) => {
                 self.start = at;
-                return refuse_if(first != b'"');
+                return refuse_if(first != b'"' && !first.is_ascii_digit());
             }
             (2, Name::Params, Name::Result) => self.result_start = at,
             _ => {}
@@ -269,6 +269,8 @@ mod tests {
         }
         let nulls = r#"{"method":"eth_subscription","params":{"subscription":"","result":null}}"#;
         assert_eq!(push(nulls), Some((r#""""#, "null")));
+        let number = r#"{"method":"eth_subscription","params":{"subscription":17,"result":1}}"#;
+        assert_eq!(push(number), Some(("17", "1")));
     }
 
     #[test]
@@ -276,7 +278,8 @@ mod tests {
         for message in [
             r#"{"method":"eth_subscription","params":{"subscription":"0x9c"}}"#,
             r#"{"method":"eth_subscription","params":{"result":1}}"#,
-            r#"{"method":"eth_subscription","params":{"subscription":1,"result":1}}"#,
+            r#"{"method":"eth_subscription","params":{"subscription":-1,"result":1}}"#,
+            r#"{"method":"eth_subscription","params":{"subscription":["0x9c"],"result":1}}"#,
             r#"{"method":"eth_subscription","params":["0x9c",1]}"#,
             r#"{"method":"eth_subscription"}"#,
             r#"{"params":{"subscription":"0x9c","result":1}}"#,

@@ -247,7 +247,8 @@ sections! {
         "outbox_messages" => outbox_messages: usize = 32, 1..=1_000_000;
         /// The same in bytes.
         "outbox_bytes" => outbox_bytes: u64 = 16_777_216, 1..=MOST_BYTES;
-        /// The same on the whole node; beyond it, clients that something waits for are closed.
+        /// The same on the whole node, where an event counts once for all clients; beyond it, those that something waits
+        /// for are closed.
         "outbox_total_bytes" => outbox_total_bytes: u64 = 134_217_728, 1..=MOST_BYTES;
     }
 
@@ -259,6 +260,9 @@ sections! {
         "linger_sweep_ms" => linger_sweep: Duration = ms(30_000), 1..=DAY;
         /// How long a provider may take to confirm a subscription.
         "establish_attempt_ms" => establish_attempt: Duration = ms(4_000), 1..=HOUR;
+        /// Providers that one stream may ask within five seconds; then it rests. 0 is two for each provider and one more,
+        /// eleven at most.
+        "failover_attempts" => failover_attempts: u32 = 0, 0..=1_000_000;
         /// How long a stream may take to move to another provider, gap filling included.
         "recovery_deadline_ms" => recovery_deadline: Duration = ms(30_000), 1..=DAY;
         /// When a stream that could not be moved is tried again.

@@ -12,6 +12,7 @@ use lasso_layers::call::session::{CallSession, Ending, Outgoing, Session};
 use lasso_layers::call::{Call, Failure, Reply};
 use lasso_layers::edge::socket::{Answer, Socket};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -43,6 +44,8 @@ pub(super) struct Client<I, S> {
     /// What was written when the client was last asked for a sign of life.
     written: u64,
     since_write: u32,
+    /// Whether the server goes.
+    stop: watch::Receiver<bool>,
 }
 
 /// Why a connection ends.
@@ -82,6 +85,7 @@ where
         socket: Socket<S>,
         session: Session,
         policy: Arc<WebSocketPolicy>,
+        stop: watch::Receiver<bool>,
     ) -> Self {
         Self {
             replies: Replies::new(policy.session.outbox_bytes),
@@ -92,29 +96,44 @@ where
             socket,
             session,
             policy,
+            stop,
         }
     }
 
-    /// Serves the client until one of the two ends it, or until `stop` is done and what the client asked for is
+    /// Serves the client until one of the two ends it, or until the server goes and what the client asked for is
     /// answered.
-    pub(super) async fn run(mut self, stop: impl Future<Output = ()>) -> End {
-        let end = self.serve(stop).await;
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async function holds its arguments twice: as what it was given and as what it works with"
+    )]
+    pub(super) fn run(mut self) -> impl Future<Output = End> {
+        async move {
+            let end = self.serve().await;
+            // Boxed, because it is rare and short, and as large as what it follows.
+            Box::pin(self.part(end)).await;
+            end
+        }
+    }
+
+    /// Says goodbye to the client, who has little time for that.
+    async fn part(self, end: End) {
         let Self { mut link, session, replies, policy, .. } = self;
         // At once, whatever time the client takes to hear of it.
         drop((session, replies));
-        let closing = async {
+        let parting = async {
             match end {
                 End::Left => link.finish().await,
                 End::Close(code, reason) => link.close(code, reason).await,
             }
         };
-        // Boxed, because it is rare and short, and as large as what it follows.
-        let _ = timeout(policy.closing, Box::pin(closing)).await;
-        end
+        // Who does not hear it is gone.
+        let _ = timeout(policy.closing, parting).await;
     }
 
-    async fn serve(&mut self, stop: impl Future<Output = ()>) -> End {
-        let mut stop = pin!(stop);
+    async fn serve(&mut self) -> End {
+        let mut stop = self.stop.clone();
+        // An error says that the server is gone, which is a reason to stop too.
+        let mut stop = pin!(stop.wait_for(|stop| *stop));
         let mut timer = pin!(sleep_until(self.liveness.deadline(&self.policy.liveness)));
         // Dropping them drops the calls: nothing is sent for a client that is gone.
         let mut calls = FuturesUnordered::new();

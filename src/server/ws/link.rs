@@ -28,6 +28,7 @@ pub(super) struct Link<I> {
 /// What a client sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Received {
+    /// A message that is to be read as JSON; also if it came as bytes.
     Text(Bytes),
     Pong,
     /// Nothing that needs an answer from us.
@@ -69,6 +70,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Link<I> {
                 Err(error)
             }
             Ok(Message::Text(text)) => Ok(Received::Text(text.into())),
+            // web3.py sends its calls as bytes.
+            Ok(Message::Binary(bytes)) if looks_like_json(&bytes) => Ok(Received::Text(bytes)),
             Ok(Message::Pong(_)) => Ok(Received::Pong),
             Ok(_) => Ok(Received::Other),
         })
@@ -131,6 +134,11 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Link<I> {
             let _ = self.io.shutdown().await;
         }
     }
+}
+
+/// Whether this begins like a call or a batch.
+fn looks_like_json(bytes: &[u8]) -> bool {
+    matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
 fn read(io: &mut (impl AsyncRead + Unpin), cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {

@@ -22,6 +22,8 @@ mod link;
 mod liveness;
 mod policy;
 mod replies;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -82,7 +84,11 @@ struct Shared<S> {
 }
 
 /// A client that was let in: what is left to do is to [run](Self::run) it.
-pub struct Accepted<S> {
+///
+/// Boxed, so that the room it takes until the connection is upgraded is given back then.
+pub struct Accepted<S>(Box<Waiting<S>>);
+
+struct Waiting<S> {
     upgrade: OnUpgrade,
     socket: Socket<S>,
     policy: Arc<WebSocketPolicy>,
@@ -160,7 +166,7 @@ where
         if let Err(rejection) = socket.is_admitted().await {
             return Err(json_response(StatusCode::NOT_FOUND, &id, rejection.error.body(None)));
         }
-        let accepted = Accepted {
+        let accepted = Waiting {
             upgrade,
             socket,
             policy: self.shared.policy.clone(),
@@ -168,7 +174,7 @@ where
             stop: self.shared.stop.subscribe(),
             open: self.shared.open.clone(),
         };
-        Ok((response, accepted))
+        Ok((response, Accepted(Box::new(accepted))))
     }
 
     fn route_of<B>(&self, request: &Request<B>) -> Option<Route> {
@@ -253,33 +259,40 @@ where
     ///
     /// Cancel safety: dropping the future hangs up, and drops everything that was done for the client.
     pub async fn run(self) {
-        let Self { upgrade, socket, policy, session, mut stop, open } = self;
-        let upgraded = match upgrade.await {
-            Ok(upgraded) => upgraded,
-            Err(error) => {
-                tracing::debug!(connection = %socket.id(), %error, "client left before the connection was upgraded");
-                return;
-            }
-        };
-        let _open = Open::new(open);
-        let (io, read) = Io::of(upgraded);
-        let link = Link::new(io, read, policy.max_message_bytes);
-        let id = socket.id().clone();
-        tracing::debug!(connection = %id, "client connected");
-        let stopped = async move {
-            // An error says that the server is gone, which is a reason to stop too.
-            let _ = stop.wait_for(|stop| *stop).await;
-        };
-        match Client::new(link, socket, session, policy).run(stopped).await {
+        let Some((client, id, _open)) = Box::pin(self.0.upgraded()).await else { return };
+        match client.run().await {
             End::Left => tracing::debug!(connection = %id, "client left"),
             End::Close(code, reason) => tracing::debug!(connection = %id, code, reason, "client closed"),
         }
     }
 }
 
+impl<S> Waiting<S>
+where
+    S: Service<Call, Response = Reply> + Clone,
+    S::Error: Into<Failure>,
+{
+    async fn upgraded(self) -> Option<(Client<Io, S>, SmolStr, Open)> {
+        let Self { upgrade, socket, policy, session, stop, open } = self;
+        let id = socket.id().clone();
+        let upgraded = match upgrade.await {
+            Ok(upgraded) => upgraded,
+            Err(error) => {
+                tracing::debug!(connection = %id, %error, "client left before the connection was upgraded");
+                return None;
+            }
+        };
+        tracing::debug!(connection = %id, "client connected");
+        let (io, read) = Io::of(upgraded);
+        let link = Link::new(io, read, policy.max_message_bytes);
+        let client = Client::new(link, socket, session, policy, stop);
+        Some((client, id, Open::new(open)))
+    }
+}
+
 impl<S> fmt::Debug for Accepted<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Accepted").field("socket", &self.socket).finish_non_exhaustive()
+        f.debug_struct("Accepted").field("socket", &self.0.socket).finish_non_exhaustive()
     }
 }
 

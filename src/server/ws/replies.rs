@@ -62,7 +62,7 @@ enum Step {
 }
 
 impl Replies {
-    /// Gathers up to so many bytes of streams.
+    /// Gathers up to so many bytes of streams, those that wait in the gate included.
     pub(super) const fn new(limit: usize) -> Self {
         Self { gathering: Vec::new(), held: 0, limit, streaming: None, waiting: VecDeque::new() }
     }
@@ -102,9 +102,11 @@ impl Replies {
             self.held -= next.bytes;
             return Poll::Ready(Sent::Queued(next.send(gate)));
         }
+        // A client that does not read must not have all of its replies gathered for it.
+        let limit = self.limit.saturating_sub(gate.bytes());
         for at in 0..self.gathering.len() {
             let gathering = &mut self.gathering[at];
-            match gathering.gather(&mut self.held, self.limit, cx) {
+            match gathering.gather(&mut self.held, limit, cx) {
                 Step::Whole if self.streaming.is_some() => {
                     let whole = self.gathering.swap_remove(at);
                     self.waiting.push_back(whole);
@@ -117,7 +119,7 @@ impl Replies {
                     return Poll::Ready(Sent::Queued(whole.send(gate)));
                 }
                 Step::Waits
-                    if self.held >= self.limit && !gathering.parts.is_empty() && self.streaming.is_none() =>
+                    if self.held >= limit && !gathering.parts.is_empty() && self.streaming.is_none() =>
                 {
                     let mut first = self.gathering.swap_remove(at);
                     self.held -= first.bytes;
@@ -200,5 +202,77 @@ impl Gathering {
         if let Some(notice) = self.answer.notice.take() {
             gate.push(Header::WHOLE, &[], [notice]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::task::Waker;
+
+    use http_body::Frame;
+    use lasso_layers::call::session::{OutboxBudget, Session, SessionPolicy};
+    use lasso_layers::call::{Body, BoxError, Call, Failure, Origin, Reply, Route, StreamBody};
+    use lasso_layers::edge::socket::Sockets;
+    use tower::service_fn;
+
+    use super::*;
+
+    const PART: usize = 64 << 10;
+    const PARTS: usize = 16;
+
+    /// A reply that comes in parts, all of which are there.
+    struct Parts(VecDeque<Bytes>);
+
+    impl http_body::Body for Parts {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            Poll::Ready(self.0.pop_front().map(|part| Ok(Frame::data(part))))
+        }
+    }
+
+    async fn answers(count: usize) -> Vec<(Answer, CallSession)> {
+        let stack = service_fn(async |_: Call| {
+            let parts = std::iter::repeat_n(Bytes::from_static(&[b' '; PART]), PARTS).collect();
+            Ok::<_, Failure>(Reply::Result(Body::Stream(StreamBody::new(Parts(parts)))))
+        });
+        let mut socket = Sockets::new(stack).connect(Route::to_chain("ethereum"), Origin::default());
+        let session = Session::new(SessionPolicy::default(), OutboxBudget::default());
+        let mut answers = Vec::new();
+        for _ in 0..count {
+            let frame = session.for_call();
+            let call = r#"{"jsonrpc":"2.0","id":1,"method":"eth_getLogs","params":[]}"#;
+            answers.push((socket.answer(call.into(), frame.clone()).await, frame));
+        }
+        answers
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_has_no_more_gathered_for_it_than_may_wait() {
+        const CALLS: usize = 32;
+        const LIMIT: usize = 2 << 20;
+        let (mut replies, mut gate) = (Replies::new(LIMIT), Gate::default());
+        for (answer, frame) in answers(CALLS).await {
+            replies.push(answer, frame);
+        }
+        let cx = &mut Context::from_waker(Waker::noop());
+        while replies.poll(&mut gate, cx).is_ready() {}
+        let waits = gate.bytes() + replies.held;
+        assert!(waits <= LIMIT + CALLS * PART, "{waits}");
+
+        // Everything comes once it reads.
+        let mut read = 0;
+        while !replies.is_empty() || !gate.is_empty() {
+            let mut client = Vec::new();
+            assert!(gate.poll_flush(Pin::new(&mut client), cx).is_ready());
+            read += client.len();
+            while replies.poll(&mut gate, cx).is_ready() {}
+        }
+        assert!(read > CALLS * PARTS * PART && read < CALLS * (PARTS * PART + 1000), "{read}");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::streams::block::{BlockHash, Bloom};
+use crate::streams::block::{BlockHash, Bloom, Header};
 
 use super::branch::Branch;
 use super::headers::Headers;
@@ -19,6 +19,8 @@ use super::settling::Settling;
 mod failover;
 mod linking;
 mod logs;
+#[cfg(test)]
+mod tests;
 
 /// The continuity of one stream.
 ///
@@ -38,17 +40,14 @@ pub struct Coordinator {
     over: bool,
 
     branch: Branch,
-    /// The root was asked for while heads were on their way already: it may be the first of them.
-    root_is_open: bool,
-    /// There is a root and nothing above it was handed out.
-    root_is_silent: bool,
+    root: Root,
+    /// The head that the provider had at the beginning, as long as there is no root.
+    checkpoint: Option<Header>,
     headers: Headers,
     /// How many heads came.
     heads: u64,
     /// The place among them of the one that the tip came with.
     tip_order: u64,
-    /// When the branch last got a new tip.
-    linked_at: Instant,
     /// With best effort, the number up to which a gap that is too wide is filled before the rest is left out.
     filling_to: Option<u64>,
 
@@ -57,11 +56,22 @@ pub struct Coordinator {
     settling: Option<Settling>,
 }
 
+/// What is known of the block that the branch begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Root {
+    /// The head that the provider had at the beginning. It was not handed out, and nothing was.
+    Silent,
+    /// The same; it was asked for, so that it may have come after the beginning and be announced yet.
+    Asked,
+    /// Something was handed out.
+    Firm,
+}
+
 impl Coordinator {
     /// A stream of heads.
     #[must_use]
-    pub fn heads(policy: StreamPolicy, now: Instant) -> Self {
-        Self::new(policy, None, now)
+    pub fn heads(policy: StreamPolicy, _now: Instant) -> Self {
+        Self::new(policy, None)
     }
 
     /// A stream of the logs that a filter admits. `admits` says whether a block with such a bloom may have some.
@@ -69,13 +79,13 @@ impl Coordinator {
     pub fn logs(
         policy: StreamPolicy,
         admits: impl Fn(&Bloom) -> bool + Send + 'static,
-        now: Instant,
+        _now: Instant,
     ) -> Self {
         let settling = Settling::new(&policy, Box::new(admits));
-        Self::new(policy, Some(settling), now)
+        Self::new(policy, Some(settling))
     }
 
-    fn new(policy: StreamPolicy, settling: Option<Settling>, now: Instant) -> Self {
+    fn new(policy: StreamPolicy, settling: Option<Settling>) -> Self {
         Self {
             policy,
             phase: Phase::Idle,
@@ -85,12 +95,11 @@ impl Coordinator {
             established: false,
             over: false,
             branch: Branch::default(),
-            root_is_open: false,
-            root_is_silent: false,
+            root: Root::Silent,
+            checkpoint: None,
             headers: Headers::default(),
             heads: 0,
             tip_order: 0,
-            linked_at: now,
             filling_to: None,
             questions: Questions::default(),
             settling,
@@ -117,7 +126,7 @@ impl Coordinator {
             Input::Lost { lease, reason } => self.on_lost(lease, reason, now, out),
             Input::Head { lease, header } => self.on_head(lease, header, now, out),
             Input::Log { lease, log } => self.on_log(lease, log, now, out),
-            Input::Block { fetch, outcome } => self.on_block(fetch, outcome, now, out),
+            Input::Block { fetch, outcome } => self.on_block(fetch, outcome, now),
             Input::Logs { fetch, outcome, complete } => self.on_logs(fetch, outcome, complete, now),
             Input::Tick => {}
         }
@@ -209,7 +218,8 @@ impl Coordinator {
 
     /// Whether the provider has not come as far as the stream. What it says of another branch does not count then.
     fn is_behind(&self) -> bool {
-        let tip = self.branch.tip();
+        // Before anything was handed out there is nothing to go back from.
+        let tip = self.branch.tip().filter(|_| self.root == Root::Firm);
         self.serving().is_some_and(|serving| {
             !serving.is_believed && tip.is_some_and(|(number, _)| serving.highest < number)
         })

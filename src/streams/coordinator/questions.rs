@@ -46,13 +46,17 @@ struct Failed {
 
 impl Questions {
     /// How many are out.
-    pub(super) const fn open(&self) -> usize {
+    pub(super) const fn count(&self) -> usize {
         self.open.len()
+    }
+
+    pub(super) fn is_open(&self, subject: Subject) -> bool {
+        self.open.iter().any(|open| open.subject == subject)
     }
 
     /// Whether it may be asked now: it is neither out nor has it failed just before.
     pub(super) fn may_ask(&self, subject: Subject) -> bool {
-        self.open.iter().all(|open| open.subject != subject)
+        !self.is_open(subject)
             && self.failed.iter().all(|failed| failed.subject != subject || failed.not_before.is_none())
     }
 

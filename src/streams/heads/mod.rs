@@ -25,7 +25,8 @@ use super::pool::{Signal, Tap, Update};
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut catalog = shared.generation.subscribe();
     let mut tasks = JoinSet::new();
-    let mut followed = BTreeMap::<ChannelKey, Followed>::new();
+    // How much silence is borne of each. Dropping that ends the task.
+    let mut followed = BTreeMap::<ChannelKey, watch::Sender<Duration>>::new();
     loop {
         catalog.mark_unchanged();
         let mut gone = std::mem::take(&mut followed);
@@ -33,16 +34,14 @@ pub(super) async fn run(shared: Arc<Shared>) {
             let key = channel.key;
             let known = gone.remove(&key).unwrap_or_else(|| {
                 let (sender, receiver) = watch::channel(timeout);
-                tasks.spawn(follow(shared.clone(), channel.clone(), receiver));
-                Followed { channel, timeout: sender }
+                tasks.spawn(follow(shared.clone(), channel, receiver));
+                sender
             });
-            known.timeout.send_replace(timeout);
+            known.send_replace(timeout);
             followed.insert(key, known);
         }
-        for Followed { channel, .. } in gone.into_values() {
-            // Its task ends with the sender. What it said counts no longer.
-            shared.heights.forget(channel.chain_id, channel.instance);
-        }
+        // The tasks of those that are left end with their senders.
+        drop(gone);
         // Both are cancel safe. The tasks end by themselves; they are taken as they come.
         loop {
             tokio::select! {
@@ -55,13 +54,6 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
         }
     }
-}
-
-/// An upstream that is followed.
-struct Followed {
-    channel: Arc<Channel>,
-    /// How much silence is borne. Dropping it ends the task.
-    timeout: watch::Sender<Duration>,
 }
 
 /// The channels whose heads are wanted, each with the least silence that a profile bears.
@@ -122,20 +114,28 @@ async fn follow(shared: Arc<Shared>, channel: Arc<Channel>, mut timeout: watch::
             Ok(()) = connections.changed() => {}
             changed = timeout.changed() => match changed {
                 Ok(()) => standing.set_timeout(*timeout.borrow_and_update()),
-                Err(_) => return,
+                Err(_) => return forget(&shared, &channel),
             },
             () = sleep_until(deadline.unwrap_or(now)), if deadline.is_some() => {}
         }
     }
 }
 
+/// What an upstream said counts no longer, unless it is still there and polled.
+fn forget(shared: &Shared, channel: &Channel) {
+    let is_there = shared.chooser.live.load().channels().any(|it| it.instance == channel.instance);
+    if !is_there {
+        shared.chooser.heights.forget(channel.chain_id, channel.instance);
+    }
+}
+
 fn note(shared: &Shared, channel: &Channel, head: &Header, standing: &mut Standing) {
     let now = Instant::now();
     standing.head(now);
-    if shared.strangers.contains(channel.instance) {
+    if shared.chooser.strangers.contains(channel.instance) {
         return;
     }
     let observation = Observation::new(head.number, now, Source::Ws);
-    shared.heights.record(channel.chain_id, channel.instance, observation);
-    shared.breakers.probe_succeeded(channel, now);
+    shared.chooser.heights.record(channel.chain_id, channel.instance, observation);
+    shared.chooser.breakers.probe_succeeded(channel, now);
 }

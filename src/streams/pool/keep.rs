@@ -27,37 +27,61 @@ impl Drop for Keeper {
     }
 }
 
-/// Subscribes and tells the users of `entry` what comes.
-pub(super) async fn subscribed(
-    entry: Arc<Entry>,
-    links: Links,
-    breakers: Breakers,
-    counters: StreamCounters,
-    channel: Arc<Channel>,
-    topic: Topic,
-    limit: Duration,
-) {
-    let keeper = Keeper(entry);
-    let entry = &keeper.0;
-    let mut feed = match open(&links, breakers, &channel, &topic, limit).await {
-        Ok(feed) => feed,
-        Err(gone) => return entry.end(gone),
-    };
-    let _counted = counters.upstream();
-    log::subscription_created(&channel, &topic);
-    entry.confirm(None);
-    let why = loop {
-        match feed.next().await {
-            Ok(payload) => match read(&topic, payload) {
-                Ok(update) => entry.publish(update),
-                Err(Malformed) => counters.dropped(Drops::MALFORMED),
-            },
-            Err(FeedEnd::Disconnected) => break LossReason::Disconnected,
-            Err(FeedEnd::Overflow) => break LossReason::Overflow,
+/// What is to be subscribed to, and with what.
+pub(super) struct Subscription {
+    pub(super) links: Links,
+    pub(super) breakers: Breakers,
+    pub(super) counters: StreamCounters,
+    pub(super) channel: Arc<Channel>,
+    pub(super) topic: Topic,
+    /// How long the provider may take to confirm.
+    pub(super) limit: Duration,
+}
+
+impl Subscription {
+    /// Subscribes and tells the users of `entry` what comes.
+    pub(super) async fn keep(self, entry: Arc<Entry>) {
+        let keeper = Keeper(entry);
+        let entry = &keeper.0;
+        let mut feed = match self.open().await {
+            Ok(feed) => feed,
+            Err(gone) => return entry.end(gone),
+        };
+        let Self { counters, channel, topic, .. } = self;
+        let _counted = counters.upstream();
+        log::subscription_created(&channel, &topic);
+        entry.confirm(None);
+        let why = loop {
+            match feed.next().await {
+                Ok(payload) => match read(&topic, payload) {
+                    Ok(update) => entry.publish(update),
+                    Err(Malformed) => counters.dropped(Drops::MALFORMED),
+                },
+                Err(FeedEnd::Disconnected) => break LossReason::Disconnected,
+                Err(FeedEnd::Overflow) => break LossReason::Overflow,
+            }
+        };
+        log::subscription_destroyed(&channel, &topic, why);
+        entry.end(Gone::Lost(why));
+    }
+
+    /// Asks the provider, if its breaker lets one.
+    async fn open(&self) -> Result<Feed, Gone> {
+        let admitted = self.breakers.admit(&self.channel, Instant::now());
+        let permit = admitted.map_err(|_| Gone::Refused { lasting: false })?;
+        let params = self.topic.params_json();
+        match self.links.subscribe(self.channel.key, params, self.limit).await {
+            Ok(feed) => {
+                permit.success(&self.channel);
+                Ok(feed)
+            }
+            Err(failure) => {
+                let gone = Gone::Refused { lasting: is_lasting(&failure) };
+                permit.settle(&self.channel, &Err(failure), Instant::now);
+                Err(gone)
+            }
         }
-    };
-    log::subscription_destroyed(&channel, &topic, why);
-    entry.end(Gone::Lost(why));
+    }
 }
 
 /// Asks a provider for its newest block again and again, and tells the users of `entry` each that is new.
@@ -87,28 +111,6 @@ pub(super) async fn polled(entry: Arc<Entry>, fetcher: Fetcher, every: Duration)
                     return;
                 }
             }
-        }
-    }
-}
-
-/// Asks the provider, if its breaker lets one.
-async fn open(
-    links: &Links,
-    breakers: Breakers,
-    channel: &Channel,
-    topic: &Topic,
-    limit: Duration,
-) -> Result<Feed, Gone> {
-    let permit = breakers.admit(channel, Instant::now()).map_err(|_| Gone::Refused { lasting: false })?;
-    match links.subscribe(channel.key, topic.params_json(), limit).await {
-        Ok(feed) => {
-            permit.success(channel);
-            Ok(feed)
-        }
-        Err(failure) => {
-            let gone = Gone::Refused { lasting: is_lasting(&failure) };
-            permit.settle(channel, &Err(failure), Instant::now);
-            Err(gone)
         }
     }
 }

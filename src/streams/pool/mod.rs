@@ -7,6 +7,8 @@
 mod entry;
 mod keep;
 mod tap;
+#[cfg(test)]
+pub(super) mod testing;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +23,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use self::entry::Entry;
+use self::keep::Subscription;
 pub(super) use self::tap::{Seat, Tap};
 use super::block::{Header, Log};
 use super::coordinator::LossReason;
@@ -118,18 +121,16 @@ impl Pool {
 
     /// Joins the subscription to a topic at a channel, or opens it. Must be called within a runtime.
     pub(super) fn join(&self, channel: &Arc<Channel>, topic: &Topic) -> Tap {
-        self.seat(channel, Flow::Topic(topic.clone()), |entry| {
-            let Shared { links, breakers, counters, policy, .. } = &*self.shared;
-            keep::subscribed(
-                entry,
-                links.clone(),
-                *breakers,
-                counters.clone(),
-                channel.clone(),
-                topic.clone(),
-                policy.confirm,
-            )
-        })
+        let Shared { links, breakers, counters, policy, .. } = &*self.shared;
+        let subscription = || Subscription {
+            links: *links,
+            breakers: *breakers,
+            counters: counters.clone(),
+            channel: channel.clone(),
+            topic: topic.clone(),
+            limit: policy.confirm,
+        };
+        self.seat(channel, Flow::Topic(topic.clone()), |entry| subscription().keep(entry))
     }
 
     /// As [`join`](Self::join), to heads of a provider that does not push them. `fetcher` asks it, each `interval`.
@@ -147,15 +148,14 @@ impl Pool {
 
     /// Ends all subscriptions at channels that are not to be used any more.
     pub(super) fn abandon(&self, is_unfit: impl Fn(&Channel) -> bool) {
-        let mut unfit = Vec::new();
         self.slots().retain(|_, slot| {
             let is_unfit = is_unfit(&slot.channel);
             if is_unfit {
-                unfit.push(slot.entry.clone());
+                // Before its task goes, which would have another word for it.
+                slot.entry.end(Gone::Lost(LossReason::Unhealthy));
             }
             !is_unfit
         });
-        unfit.iter().for_each(|entry| entry.end(Gone::Lost(LossReason::Unhealthy)));
     }
 
     /// Ends what nobody has needed for long enough. Never resolves.

@@ -231,8 +231,14 @@ impl Connection {
             Taken::By(Waiter::Subscription(sender)) => {
                 state.subscribing -= 1;
                 // Opened before the next message is looked at, which may be its first event.
-                let feed =
-                    subscription(id, &message).map(|subscription| state.feeds.open(self, subscription, id));
+                let feed = subscription(id, &message).map(|subscription| {
+                    let feed = state.feeds.open(self, subscription.clone(), id);
+                    if !state.feeds.has(&subscription) {
+                        self.tally.overflows.count();
+                        self.tell_unsubscribe(&mut state, &subscription);
+                    }
+                    feed
+                });
                 drop(state);
                 self.tally.replies.count();
                 let outcome = feed.map_err(|defect| self.refusal(id, message, defect));

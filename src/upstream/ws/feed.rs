@@ -168,6 +168,11 @@ impl Feeds {
         is_it && self.outlets.remove(subscription).is_some()
     }
 
+    /// Whether somebody has a feed of this subscription that has not ended.
+    pub(super) fn has(&self, subscription: &Bytes) -> bool {
+        self.outlets.contains_key(subscription)
+    }
+
     /// Ends all of them.
     pub(super) fn end(&mut self) {
         self.early.clear();

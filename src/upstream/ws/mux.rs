@@ -177,7 +177,10 @@ impl<W> Mux<W> {
     /// Says that a reply will come that nobody waits for. Of too many the oldest are forgotten.
     pub(super) fn forsake(&mut self, id: PrivateId, afterwards: Afterwards) {
         if self.forsaken.len() == MAX_FORSAKEN {
-            self.forsaken.pop_front();
+            // Those that something is still to be done about are kept for longer: hundreds of others may come at once.
+            let is_idle = |(_, then): &(PrivateId, Afterwards)| *then == Afterwards::Nothing;
+            let oldest = self.forsaken.iter().position(is_idle).unwrap_or_default();
+            self.forsaken.remove(oldest);
         }
         self.forsaken.push_back((id, afterwards));
     }
@@ -297,10 +300,13 @@ mod tests {
         assert_eq!(mux.next_frame().unwrap(), "bye");
         assert_eq!(mux.take(B), Taken::Forsaken(Afterwards::Unsubscribe));
         assert_eq!(mux.take(B), Taken::Unknown);
-        for id in 100..100 + MAX_FORSAKEN as u64 {
+        mux.forsake(B, Afterwards::Unsubscribe);
+        for id in 99..99 + MAX_FORSAKEN as u64 {
             mux.forsake(PrivateId::new(id), Afterwards::Nothing);
         }
         assert_eq!(mux.take(A), Taken::Unknown, "the oldest is forgotten");
+        assert_eq!(mux.take(B), Taken::Forsaken(Afterwards::Unsubscribe), "that it was made matters");
+        assert_eq!(mux.take(PrivateId::new(99)), Taken::Unknown);
         assert_eq!(mux.take(PrivateId::new(100)), Taken::Forsaken(Afterwards::Nothing));
     }
 

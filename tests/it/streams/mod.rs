@@ -1,6 +1,7 @@
 //! Subscriptions over real sockets: clients on one side of the router, nodes of one chain on the other.
 
 mod continuity;
+mod heights;
 mod logs;
 mod sharing;
 mod subscribe;

@@ -91,13 +91,10 @@ impl Socket {
         }
     }
 
-    /// Waits for the reply to a call of its own, and asserts that nothing came before it.
-    #[track_caller]
-    pub(crate) fn expect_quiet(&mut self) -> impl Future<Output = ()> {
-        async {
-            self.call("eth_chainId", json!([])).await;
-            assert_eq!(self.earlier.pop_front(), None, "something came unasked");
-        }
+    /// Makes a call and asserts that nothing comes before the reply to it.
+    pub(crate) async fn expect_quiet(&mut self) {
+        self.call("eth_chainId", json!([])).await;
+        assert_eq!(self.earlier.pop_front(), None, "something came unasked");
     }
 
     /// The next frame, whatever it is.

@@ -76,9 +76,11 @@ impl Tree {
         }
         let mut steps = vec![Step { at: Duration::ZERO, tip }];
         let mut left: Vec<Block> = Vec::new();
+        let mut highest = 0;
         for &Move { at, turn } in &scenario.moves {
             let before = tip;
-            tip = tree.turn(tip, turn, &left);
+            highest = tree.number(tip).max(highest);
+            tip = tree.turn(tip, turn, &left, highest.saturating_sub(scenario.deepest));
             if !tree.is_ancestor(before, tip) {
                 left.retain(|&block| block != before);
                 left.push(before);
@@ -88,24 +90,25 @@ impl Tree {
         (tree, steps)
     }
 
-    fn turn(&mut self, tip: Block, turn: Turn, left: &[Block]) -> Block {
+    /// No block up to `firm` leaves.
+    fn turn(&mut self, tip: Block, turn: Turn, left: &[Block], firm: u64) -> Block {
         match turn {
             Turn::Extend(count) => self.extend(tip, count),
             Turn::Reorg { depth, length } => {
-                let ancestor = self.below(tip, depth);
+                let ancestor = self.below(tip, depth, firm);
                 self.extend(ancestor, length)
             }
             Turn::Back { nth, extended } => {
                 let reachable = |&&old: &&Block| {
                     let ancestor = self.common_ancestor(old, tip);
-                    ancestor != old && ancestor != tip && self.number(tip) - self.number(ancestor) <= 6
+                    ancestor != old && ancestor != tip && self.number(ancestor) >= firm
                 };
                 match left.iter().rev().filter(reachable).nth(nth) {
                     Some(&old) => self.extend(old, extended),
                     None => self.extend(tip, 1),
                 }
             }
-            Turn::SetBack(depth) => self.below(tip, depth),
+            Turn::SetBack(depth) => self.below(tip, depth, firm),
         }
     }
 
@@ -113,9 +116,10 @@ impl Tree {
         (0..count).fold(from, |tip, _| self.push(Some(tip)))
     }
 
-    /// The block so many below, or the first one.
-    fn below(&self, block: Block, depth: u64) -> Block {
-        (0..depth).fold(block, |block, _| self.parent(block).unwrap_or(block))
+    /// The block so many below, or that of the number `firm`.
+    fn below(&self, block: Block, depth: u64, firm: u64) -> Block {
+        let down = |block: Block| self.parent(block).filter(|_| self.number(block) > firm);
+        (0..depth).fold(block, |block, _| down(block).unwrap_or(block))
     }
 
     /// A new block on top of another one.

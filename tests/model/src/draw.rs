@@ -22,7 +22,7 @@ pub fn scenario(seed: u64) -> Scenario {
     let mut moves = Vec::new();
     let mut at = Duration::ZERO;
     let restless = [0.0, 0.05, 0.15, 0.4][rng.usize(..4)];
-    for _ in 0..rng.u32(10..=60) {
+    for _ in 0..rng.u32(20..=90) {
         // Some chains are in a hurry now and then.
         at += if rng.f64() < 0.05 { Duration::from_millis(1) } else { block_time.mul_f64(rng.f64() + 0.5) };
         moves.push(Move { at, turn: turn(&mut rng, restless) });
@@ -33,11 +33,15 @@ pub fn scenario(seed: u64) -> Scenario {
         at += block_time.mul_f64(rng.f64() * 0.4 + 0.8);
         moves.push(Move { at, turn: turn(&mut rng, restless / 4.0) });
     }
-    for _ in 0..10 {
+    for _ in 0..16 {
         at += block_time.mul_f64(rng.f64() * 0.4 + 0.8);
         moves.push(Move { at, turn: Turn::Extend(1) });
     }
-    let swarm = Swarm::draw(&mut rng);
+    let mut swarm = Swarm::draw(&mut rng);
+    let blooms = rng.f64() < 0.8;
+    if !blooms {
+        swarm.needs_no_bloom();
+    }
     let providers: Vec<Provider> = (0..rng.usize(2..=5))
         .map(|_| provider(&mut rng, &swarm, &policy, block_time, calm, late_logs))
         .collect();
@@ -48,10 +52,11 @@ pub fn scenario(seed: u64) -> Scenario {
         kind,
         policy,
         moves,
+        deepest: if rng.u8(..20) == 0 { 100 } else { 6 },
         providers,
         log_rate: [0.1, 0.4, 0.8][rng.usize(..3)],
         false_positives: [0.0, 0.3][rng.usize(..2)],
-        blooms: rng.f64() < 0.8,
+        blooms,
         late_logs,
         echoes: rng.bool(),
         calm,
@@ -147,8 +152,15 @@ impl Swarm {
             confirms: rng.bool(),
             refuses: rng.u8(..8) == 0,
             faults: all.into_iter().filter(|_| rng.bool()).collect(),
-            crowded: rng.u8(..6) == 0,
+            crowded: rng.bool(),
         }
+    }
+
+    /// Without blooms nobody can tell that logs are not known yet from there being none.
+    fn needs_no_bloom(&mut self) {
+        self.index_lag = false;
+        self.wrong_logs = false;
+        self.faults.retain(|&fault| fault != Fault::Logless);
     }
 }
 
@@ -181,14 +193,14 @@ fn provider(
     };
     let apart = if late_logs { 5.0 } else { 0.9 };
     let log_jitter = policy.settle.mul_f64(chance(swarm.jitter, apart));
-    let count = if swarm.crowded { rng.usize(2..=6) } else { rng.usize(0..=2) };
+    let count = if swarm.crowded { rng.usize(2..=10) } else { rng.usize(0..=4) };
     let windows = if swarm.faults.is_empty() { 0 } else { count };
     let windows = (0..windows)
         .map(|_| {
             let fault = swarm.faults[rng.usize(..swarm.faults.len())];
             let from = calm.mul_f64((rng.f64() * 1.1 - 0.1).max(0.0));
             // Most are short, some are longer than anybody waits.
-            let longest = policy.recovery_deadline.mul_f64([0.2, 0.6, 1.8][rng.usize(..3)]);
+            let longest = policy.recovery_deadline.mul_f64([0.1, 0.3, 0.9, 1.8][rng.usize(..4)]);
             Window { from, until: (from + longest.mul_f64(rng.f64())).min(calm), fault }
         })
         .collect();

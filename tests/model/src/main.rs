@@ -109,6 +109,9 @@ fn report(broken: &BTreeMap<u64, Violation>) {
     for (&seed, violation) in broken {
         rules.entry(violation.rule).or_default().push((seed, violation));
     }
+    if let Some(first) = broken.keys().next() {
+        println!("{} histories broke a promise, the first of them has the seed {first}", broken.len());
+    }
     for (rule, seeds) in &rules {
         println!("\nFAILED: {rule}: {} histories", seeds.len());
         for (seed, violation) in seeds.iter().take(3) {

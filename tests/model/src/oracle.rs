@@ -53,7 +53,6 @@ pub(crate) struct Oracle {
     first: Option<First>,
     span: Span,
     reached: Option<u64>,
-    holes: u64,
     client: Client,
 }
 
@@ -86,19 +85,19 @@ enum Client {
 impl Oracle {
     pub(crate) fn new(scenario: &Scenario) -> Self {
         let policy = &scenario.policy;
+        let slack = scenario.deepest.max(6) * 2;
         let is_restless = scenario.moves.iter().any(|step| !matches!(step.turn, Turn::Extend(_)))
             || scenario.providers.iter().any(|provider| provider.habits.orphans > 0.0);
         Self {
             strict: policy.continuity == Continuity::Strict,
             window: policy.window,
-            slack: if is_restless { 12 } else { 0 },
+            slack: if is_restless { slack } else { 0 },
             small_history: policy.history < 100 && is_restless,
             recovered: scenario.calm + policy.heads_timeout + policy.recovery_deadline,
             established: None,
             first: None,
             span: Span::default(),
             reached: None,
-            holes: 0,
             client: match scenario.kind {
                 Kind::Heads => Client::Heads(Heads::default()),
                 Kind::Logs => Client::Logs(Logs::new(scenario.late_logs)),
@@ -137,7 +136,12 @@ impl Oracle {
         let Some(first) = self.first.as_ref().filter(|first| !first.is_over && first.lease == lease) else {
             return;
         };
-        if number > first.newest && first.checkpoint.is_none_or(|checkpoint| number > checkpoint) {
+        let is_promised = match first.checkpoint {
+            Some(checkpoint) => number > checkpoint,
+            // Nothing tells what came before whatever comes first.
+            None => self.span.promised.is_none(),
+        };
+        if number > first.newest && is_promised {
             let promised = self.span.promised.get_or_insert(number);
             *promised = number.min(*promised);
         }
@@ -160,17 +164,34 @@ impl Oracle {
         self.small_history
     }
 
+    /// Whether a chain of this height has all that the player has come to.
+    pub(crate) fn is_reached_by(&self, number: u64) -> bool {
+        self.reached.is_none_or(|reached| number >= reached)
+    }
+
     pub(crate) fn is_wide(&self, highest: u64) -> bool {
         let reached = self.reached.unwrap_or(highest);
         highest + self.slack > reached + self.window
     }
 
-    /// The player says that blocks are missing.
-    pub(crate) fn gap_left(&mut self, blocks: u64) {
-        self.holes += blocks;
-        match &mut self.client {
-            Client::Heads(heads) => heads.gap_left(),
-            Client::Logs(logs) => logs.gap_left(),
+    /// The player says that blocks are missing, and the next head may be anywhere.
+    pub(crate) const fn gap_left(&mut self) {
+        if let Client::Heads(heads) = &mut self.client {
+            heads.gap_left();
+        }
+    }
+
+    /// Among what the player says next is a gap, and something may be missing before it is said.
+    pub(crate) const fn gap_comes(&mut self) {
+        if let Client::Logs(logs) = &mut self.client {
+            logs.gap_comes();
+        }
+    }
+
+    /// After a gap the player goes on from this block.
+    pub(crate) const fn landed(&mut self, number: u64) {
+        if let Client::Logs(logs) = &mut self.client {
+            logs.landed(number);
         }
     }
 
@@ -215,8 +236,8 @@ impl Oracle {
         let by_then = latest.map_or(u64::MAX, |step| tree.number(step.tip) + 1);
         let span = Span { promised: Some(self.span.promised.unwrap_or(by_then)), ..self.span };
         match &self.client {
-            Client::Heads(heads) => heads.finish(tree, span, tip, self.holes),
-            Client::Logs(logs) => logs.finish(tree, span, tip, self.holes),
+            Client::Heads(heads) => heads.finish(tree, span, tip),
+            Client::Logs(logs) => logs.finish(tree, span, tip),
         }
     }
 }

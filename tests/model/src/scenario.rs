@@ -15,6 +15,8 @@ pub struct Scenario {
     pub policy: StreamPolicy,
     /// What the network does.
     pub moves: Vec<Move>,
+    /// How far below the highest block that there was a reorganisation may begin.
+    pub deepest: u64,
     /// Whom the stream can be had from, the best first.
     pub providers: Vec<Provider>,
     /// How many of all blocks have logs that the filter admits.
@@ -216,13 +218,5 @@ impl Provider {
     #[must_use]
     pub fn is_sound(&self, from: Duration, until: Duration) -> bool {
         !self.refuses && !self.windows.iter().any(|window| window.from < until && from < window.until)
-    }
-}
-
-impl Scenario {
-    /// Whether there was somebody all that time whom the stream could have been had from.
-    #[must_use]
-    pub fn is_servable(&self, from: Duration, until: Duration) -> bool {
-        self.providers.iter().any(|provider| provider.is_sound(from, until))
     }
 }

@@ -32,6 +32,7 @@ type Simplification = Box<dyn Fn(&mut Scenario)>;
 /// Each of them leaves one thing out. What is gone already stays gone.
 fn simplifications(of: &Scenario) -> Vec<Simplification> {
     let mut all: Vec<Simplification> = vec![
+        Box::new(|scenario| scenario.deepest = 6),
         Box::new(|scenario| scenario.late_logs = false),
         Box::new(|scenario| scenario.echoes = false),
         Box::new(|scenario| scenario.blooms = true),

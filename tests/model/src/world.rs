@@ -1,20 +1,23 @@
 //! One history: the network, its providers and the stream's player in virtual time, judged as it goes.
 
+mod answering;
+mod doing;
+mod serving;
+mod telling;
+
 use std::time::Duration;
 
 use fastrand::Rng;
 use lasso_rpc::streams::block::Header;
-use lasso_rpc::streams::coordinator::{
-    Action, BlockId, End, FetchId, Input, Lease, LossReason, Note, Peer, Refusal, Source, Unavailable,
-};
+use lasso_rpc::streams::coordinator::{Action, BlockId, FetchId, Input, Lease, LossReason, Peer, Source};
 use tokio::time::Instant;
 
-use crate::chain::{self, Block, Step, Tree};
+use crate::chain::{Block, Step, Tree};
 use crate::node::Node;
 use crate::oracle::{Oracle, Violation};
 use crate::player::Player;
 use crate::queue::Queue;
-use crate::scenario::{Fault, Habits, Kind, Provider, Scenario, TakesBack};
+use crate::scenario::{Fault, Habits, Provider, Scenario};
 use crate::tally::Tally;
 use crate::trace;
 
@@ -60,6 +63,8 @@ struct World<'a, P> {
     tally: Tally,
     out: Vec<Action>,
     subscribed: Vec<Duration>,
+    gap_left: bool,
+    degraded: bool,
     ended: bool,
 }
 
@@ -120,6 +125,8 @@ impl<'a, P: Player> World<'a, P> {
             tally: Tally::default(),
             out: Vec::new(),
             subscribed: Vec::new(),
+            gap_left: false,
+            degraded: false,
             ended: false,
         }
     }
@@ -170,8 +177,6 @@ impl<'a, P: Player> World<'a, P> {
         let tip = self.steps.last().expect("there is a beginning").tip;
         self.oracle.finish(&self.tree, &self.steps, tip)
     }
-
-    // What happens
 
     fn happen(&mut self, event: Event) -> Result<(), Violation> {
         match event {
@@ -261,288 +266,6 @@ impl<'a, P: Player> World<'a, P> {
         }
     }
 
-    fn announce(&mut self, index: usize, left: &[Block], joined: &[Block]) {
-        let Held { lease, node, confirmed, .. } = self.leases[index];
-        let scenario = self.scenario;
-        let provider = &scenario.providers[node];
-        let mut at = (self.now + provider.link).max(confirmed);
-        if let Some(window) = provider.window(self.now, |fault| matches!(fault, Fault::Silent { .. })) {
-            if window.fault != (Fault::Silent { flushed: true }) {
-                return;
-            }
-            at = at.max(window.until);
-        }
-        let heads_first = self.rng.bool();
-        if heads_first {
-            self.announce_heads(lease, node, at, joined);
-        }
-        if scenario.kind == Kind::Logs {
-            self.announce_logs(lease, node, at, left, joined);
-        }
-        if !heads_first {
-            self.announce_heads(lease, node, at, joined);
-        }
-        if provider.has(Fault::Lying, self.now) && self.rng.bool() {
-            let header = self.lie(node);
-            self.queue.put(at, Event::Live { lease, input: Input::Head { lease, header }, is_new: false });
-        }
-    }
-
-    fn announce_heads(&mut self, lease: Lease, node: usize, at: Duration, joined: &[Block]) {
-        let habits = self.habits(node).clone();
-        let heads = match joined {
-            [] if self.rng.bool() => &[self.nodes[node].tip()],
-            [.., last] if !self.provider(node).announces_each => std::slice::from_ref(last),
-            all => all,
-        };
-        for &block in heads {
-            if self.rng.f64() < habits.loses_heads {
-                continue;
-            }
-            let header = self.tree.header(block).clone();
-            let input = Input::Head { lease, header };
-            self.deliver(lease, at, input, &habits, habits.head_jitter, !joined.is_empty());
-        }
-    }
-
-    fn announce_logs(&mut self, lease: Lease, node: usize, at: Duration, left: &[Block], joined: &[Block]) {
-        let habits = self.habits(node).clone();
-        let mut taken_back: Vec<Block> = left.to_vec();
-        let takes_back = self.provider(node).takes_back;
-        match takes_back {
-            TakesBack::NewestFirst => {}
-            TakesBack::OldestFirst => taken_back.reverse(),
-            TakesBack::Never => taken_back.clear(),
-        }
-        for (block, is_removed) in taken_back
-            .into_iter()
-            .map(|block| (block, true))
-            .chain(joined.iter().map(|&block| (block, false)))
-        {
-            let mut logs = self.tree.logs(block).to_vec();
-            if is_removed && takes_back == TakesBack::NewestFirst {
-                logs.reverse();
-            }
-            if logs.is_empty() || self.rng.f64() < habits.loses_logs {
-                continue;
-            }
-            // All of a block again: a part of one could not be told from all of it.
-            if !is_removed && self.rng.f64() < habits.late_repeats {
-                let again = at + self.scenario.policy.heads_timeout.mul_f64(self.rng.f64() * 4.0);
-                for log in logs.iter().filter(|_| again < self.scenario.calm) {
-                    let input = Input::Log { lease, log: log.clone() };
-                    self.queue.put(again, Event::Live { lease, input, is_new: false });
-                }
-            }
-            for log in logs {
-                if self.rng.f64() < habits.loses_some_logs {
-                    continue;
-                }
-                let log = if is_removed { log.withdrawn() } else { log };
-                self.deliver(lease, at, Input::Log { lease, log }, &habits, habits.log_jitter, true);
-            }
-        }
-    }
-
-    fn deliver(
-        &mut self,
-        lease: Lease,
-        at: Duration,
-        input: Input,
-        habits: &Habits,
-        jitter: Duration,
-        is_new: bool,
-    ) {
-        if self.rng.f64() < habits.repeats {
-            let again = at + jitter.mul_f64(self.rng.f64());
-            self.queue.put(again, Event::Live { lease, input: input.clone(), is_new: false });
-        }
-        if matches!(input, Input::Head { .. }) && self.rng.f64() < habits.late_repeats {
-            let again = at + self.scenario.policy.heads_timeout.mul_f64(self.rng.f64() * 4.0);
-            if again < self.scenario.calm {
-                self.queue.put(again, Event::Live { lease, input: input.clone(), is_new: false });
-            }
-        }
-        let at = if jitter.is_zero() { at } else { at + jitter.mul_f64(self.rng.f64()) };
-        self.queue.put(at, Event::Live { lease, input, is_new });
-    }
-
-    fn lie(&mut self, node: usize) -> Header {
-        let tip = self.tree.number(self.nodes[node].tip());
-        let number = match self.rng.u8(..4) {
-            0 => tip + self.rng.u64(2..6000),
-            1 => tip.saturating_sub(self.rng.u64(0..4)),
-            2 => tip + self.rng.u64(2..8),
-            _ => tip + 1,
-        };
-        self.tally.lies += 1;
-        chain::made_up(number, self.rng.u64(..))
-    }
-
-    fn opens(&mut self, node: usize, fault: Fault, until: Duration) {
-        self.say(|| format!("      p{node} is {fault:?} until {}", trace::time(until)));
-        let at = match fault {
-            Fault::Down => self.now + Duration::from_millis(self.rng.u64(0..20)),
-            // It is noticed in the end.
-            Fault::Silent { flushed: false } => until,
-            _ => return,
-        };
-        let reason = if self.rng.bool() { LossReason::Disconnected } else { LossReason::Replaced };
-        for held in self.leases.iter().filter(|held| held.node == node && !held.over) {
-            let (lease, now) = (held.lease, self.now);
-            let event = match held.from {
-                Some(_) if held.confirmed <= now => Event::Lost { lease, reason },
-                Some(_) => Event::Lost { lease, reason: LossReason::Disconnected },
-                // It has not arrived yet, and will find nobody.
-                None => continue,
-            };
-            self.queue.put(at.max(held.confirmed), event);
-        }
-    }
-
-    fn arrives(&mut self, lease: Lease) {
-        let Held { node, over, .. } = *self.held(lease);
-        if over {
-            return;
-        }
-        let provider = &self.scenario.providers[node];
-        let back = self.now + provider.link;
-        let attempt = self.scenario.policy.establish_attempt;
-        if provider.has(Fault::Down, self.now) {
-            self.queue.put(back, Event::Refused { lease, lasting: false });
-        } else if provider.window(self.now, |fault| matches!(fault, Fault::Silent { .. })).is_some() {
-            // Some drivers have limits of their own.
-            if self.rng.bool() {
-                self.queue.put(self.now + attempt, Event::Refused { lease, lasting: false });
-            }
-        } else if provider.refuses {
-            self.queue.put(back, Event::Refused { lease, lasting: true });
-        } else if provider.has(Fault::Refusing, self.now) {
-            self.queue.put(back, Event::Refused { lease, lasting: false });
-        } else {
-            let head = self.newest_known(node);
-            let held = self.held(lease);
-            (held.from, held.confirmed) = (Some(back - provider.link), back);
-            self.queue.put(back, Event::Confirmed { lease, head });
-        }
-    }
-
-    /// What a new subscription comes with.
-    fn newest_known(&mut self, node: usize) -> Option<Header> {
-        let habits = self.habits(node).clone();
-        if self.provider(node).has(Fault::Lying, self.now) && self.rng.u8(..4) == 0 {
-            return Some(self.lie(node));
-        }
-        if self.rng.f64() < habits.headless {
-            return None;
-        }
-        let tip = self.nodes[node].tip();
-        let back = if self.rng.f64() < habits.dated { self.rng.usize(1..4) } else { 0 };
-        self.tree.branch(tip).nth(back).map(|block| self.tree.header(block).clone())
-    }
-
-    fn confirmed(&mut self, lease: Lease, head: Option<Header>) -> Result<(), Violation> {
-        let (node, over) = (self.held(lease).node, self.held(lease).over);
-        if over {
-            return Ok(());
-        }
-        if self.held(lease).released {
-            // The answer crossed the release.
-            return if self.scenario.echoes { self.give(Input::Confirmed { lease, head }) } else { Ok(()) };
-        }
-        let lowest = self.nodes.iter().map(|node| self.tree.number(node.tip())).min().unwrap_or_default();
-        let newest = self.tree.number(self.nodes[node].tip());
-        self.oracle.confirmed(lease, head.as_ref().map(|head| head.number), newest, lowest);
-        self.give(Input::Confirmed { lease, head })
-    }
-
-    fn answer_block(&mut self, fetch: FetchId, id: BlockId, source: Source) -> Result<(), Violation> {
-        let outcome = match self.asked(source) {
-            None => Err(Unavailable),
-            Some(node) => {
-                let nulls = self.habits(node).nulls;
-                let provider = &self.scenario.providers[node];
-                if provider.has(Fault::Blind, self.now) || self.rng.f64() < nulls {
-                    Ok(None)
-                } else if id == BlockId::Latest && provider.has(Fault::Lying, self.now) && self.rng.bool() {
-                    Ok(Some(self.lie(node)))
-                } else {
-                    let block = self.nodes[node].block(&self.tree, id, provider.forgets);
-                    Ok(block.map(|block| self.tree.header(block).clone()))
-                }
-            }
-        };
-        if let (BlockId::Latest, Ok(Some(header))) = (id, &outcome) {
-            self.oracle.looked_up(header.number);
-        }
-        self.give(Input::Block { fetch, outcome })
-    }
-
-    fn answer_logs(
-        &mut self,
-        fetch: FetchId,
-        header: &Header,
-        prove: bool,
-        source: Source,
-    ) -> Result<(), Violation> {
-        let (mut outcome, mut complete) = (Err(Unavailable), false);
-        let known = self.tree.find(header.hash);
-        if let (Some(node), Some(block)) = (self.asked(source), known) {
-            let habits = self.habits(node).clone();
-            let provider = &self.scenario.providers[node];
-            let is_wrong = self.rng.f64() < habits.wrong_logs;
-            let lag = habits.index_lag.mul_f64(self.rng.f64());
-            match self.nodes[node].since(block) {
-                Some(since) if self.now < since + lag || provider.has(Fault::Logless, self.now) => {
-                    outcome = Ok(Vec::new());
-                }
-                Some(_) if is_wrong => {
-                    let other = self.tree.parent(block).unwrap_or(block);
-                    outcome = Ok(self.tree.logs(other).to_vec());
-                    complete = false;
-                }
-                Some(_) => {
-                    let mut logs = self.tree.logs(block).to_vec();
-                    self.rng.shuffle(&mut logs);
-                    (outcome, complete) = (Ok(logs), prove);
-                }
-                None if self.rng.bool() => outcome = Ok(Vec::new()),
-                None => {}
-            }
-        }
-        self.give(Input::Logs { fetch, outcome, complete })
-    }
-
-    /// Who answers a question, if anybody does.
-    fn asked(&mut self, source: Source) -> Option<usize> {
-        let node = match source {
-            Source::Peer(peer) => usize::from(peer.0),
-            Source::AnyBut(peer) => {
-                let others = (0..self.nodes.len()).filter(|&node| node != usize::from(peer.0));
-                let answering: Vec<usize> =
-                    others.filter(|&node| !self.provider(node).has(Fault::Mute, self.now)).collect();
-                *answering.get(self.rng.usize(..answering.len().max(1)))?
-            }
-        };
-        let fails = self.habits(node).fails;
-        (!self.provider(node).has(Fault::Mute, self.now) && self.rng.f64() >= fails).then_some(node)
-    }
-
-    fn answered_at(&mut self, source: Source) -> Duration {
-        let node = match source {
-            Source::Peer(peer) | Source::AnyBut(peer) => usize::from(peer.0).min(self.nodes.len() - 1),
-        };
-        let (least, most) = self.provider(node).answers;
-        let mut takes = least + (most - least).mul_f64(self.rng.f64());
-        let dawdles = self.habits(node).dawdles;
-        if self.rng.f64() < dawdles {
-            takes += self.scenario.policy.recovery_deadline.mul_f64(self.rng.f64() * 0.2);
-        }
-        self.now + takes
-    }
-
-    // What the player does
-
     fn give(&mut self, input: Input) -> Result<(), Violation> {
         self.say(|| format!("  <-  {}", trace::input(&self.tree, &input)));
         self.tally.inputs += 1;
@@ -552,139 +275,12 @@ impl<'a, P: Player> World<'a, P> {
         self.out = out;
         if let Some((number, _)) = self.player.tip() {
             self.oracle.reached(number);
+            if std::mem::take(&mut self.gap_left) {
+                self.oracle.landed(number);
+            }
         }
         acted
     }
-
-    fn act(&mut self, out: &mut Vec<Action>) -> Result<(), Violation> {
-        for action in out.drain(..) {
-            self.say(|| format!("   -> {}", trace::action(&self.tree, &action)));
-            if self.ended {
-                return Err(self.broken("goes on after its end", &trace::action(&self.tree, &action)));
-            }
-            self.perform(action)?;
-        }
-        Ok(())
-    }
-
-    fn perform(&mut self, action: Action) -> Result<(), Violation> {
-        match action {
-            Action::Choose => {
-                let at = self.now + Duration::from_millis(self.rng.u64(0..=2));
-                self.queue.put(at, Event::Candidates);
-            }
-            Action::Subscribe { lease, peer } => return self.subscribe(lease, peer),
-            Action::Release { lease } => {
-                self.held(lease).released = true;
-                self.oracle.lost(lease);
-            }
-            Action::FetchBlock { fetch, block, source } => {
-                self.tally.fetched_blocks += 1;
-                let at = self.answered_at(source);
-                self.queue.put(at, Event::Block { fetch, block, source });
-            }
-            Action::FetchLogs { fetch, header, prove, source } => {
-                self.tally.fetched_logs += 1;
-                self.tally.proofs += u64::from(prove);
-                if self.scenario.kind == Kind::Heads {
-                    return Err(self.broken("asks for logs", "in a stream of heads"));
-                }
-                let at = self.answered_at(source);
-                self.queue.put(at, Event::Logs { fetch, header, prove, source });
-            }
-            Action::Emit { payloads, filled } => {
-                self.tally.filled += if filled { payloads.len() as u64 } else { 0 };
-                self.tally.emitted += payloads.len() as u64;
-                return self.oracle.emitted(&self.tree, self.now, &payloads);
-            }
-            Action::Established => {
-                self.tally.established += 1;
-                return self.oracle.established(self.now);
-            }
-            Action::Refuse(refusal) => return self.refused(refusal),
-            Action::End(end) => return self.over(end),
-            Action::Note(note) => return self.noted(note),
-            other => return Err(self.broken("unknown action", &trace::action(&self.tree, &other))),
-        }
-        Ok(())
-    }
-
-    fn subscribe(&mut self, lease: Lease, peer: Peer) -> Result<(), Violation> {
-        self.tally.subscribed += 1;
-        let node = usize::from(peer.0);
-        if node >= self.nodes.len() || self.leases.iter().any(|held| held.lease == lease) {
-            return Err(
-                self.broken("subscribes wrongly", "no such provider, or a lease that was there before")
-            );
-        }
-        let span = Duration::from_secs(5);
-        self.subscribed.retain(|&at| at + span > self.now);
-        self.subscribed.push(self.now);
-        if self.subscribed.len() > self.scenario.policy.attempts as usize {
-            return Err(self.broken("tries too often", "more subscriptions within five seconds than allowed"));
-        }
-        let at = self.now + self.provider(node).link;
-        let held = Held { lease, node, from: None, confirmed: at, over: false, released: false };
-        self.leases.push(held);
-        self.queue.put(at, Event::Arrives { lease });
-        Ok(())
-    }
-
-    fn refused(&mut self, refusal: Refusal) -> Result<(), Violation> {
-        self.ended = true;
-        self.tally.refused += 1;
-        let providers = &self.scenario.providers;
-        let lasting = providers.iter().filter(|provider| provider.refuses).count();
-        // Nobody is waited for who has not been there for a while.
-        let up = providers.iter().filter(|provider| !provider.has(Fault::Down, self.now)).count();
-        if self.tally.established > 0 || lasting < 3.min(up.max(1)) {
-            return Err(self.broken("refuses without need", &format!("{refusal:?}")));
-        }
-        Ok(())
-    }
-
-    fn over(&mut self, end: End) -> Result<(), Violation> {
-        self.ended = true;
-        self.tally.ended(end);
-        if !self.oracle.is_strict() {
-            return Err(self.broken("ends a best-effort stream", &format!("{end:?}")));
-        }
-        let is_justified = match end {
-            End::OutOfTime => self.is_unservable(),
-            End::GapTooWide => self.is_wide(),
-            End::TooDeep => self.oracle.may_be_too_deep(),
-            _ => false,
-        };
-        if is_justified { Ok(()) } else { Err(self.broken("ends without need", &format!("{end:?}"))) }
-    }
-
-    fn noted(&mut self, note: Note) -> Result<(), Violation> {
-        self.tally.noted(note);
-        if let Note::GapLeft { blocks } = note {
-            if self.oracle.is_strict() {
-                return Err(self.broken("leaves a gap", "though the policy is strict"));
-            }
-            if !self.is_unservable() && !self.is_wide() && !self.oracle.may_be_too_deep() {
-                return Err(self.broken("leaves a gap without need", &format!("of {blocks} blocks")));
-            }
-            self.oracle.gap_left(blocks);
-        }
-        Ok(())
-    }
-
-    /// Nobody could have served the stream all the time that recovering may take.
-    fn is_unservable(&self) -> bool {
-        let since = self.now.saturating_sub(self.scenario.policy.recovery_deadline);
-        !self.scenario.is_servable(since, self.now)
-    }
-
-    /// The network is further ahead of the stream than is filled.
-    fn is_wide(&self) -> bool {
-        let highest = self.nodes.iter().map(|node| self.tree.number(node.tip())).max().unwrap_or_default();
-        self.oracle.is_wide(highest)
-    }
-
-    // Look-ups
 
     fn provider(&self, node: usize) -> &'a Provider {
         &self.scenario.providers[node]

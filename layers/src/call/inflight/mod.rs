@@ -8,7 +8,7 @@
 //! bear, and nothing else bounds it.
 //!
 //! **Where it stands.** Inside [`GuardLayer`](crate::call) and `SubscribeLayer`, so that what is answered here needs no
-//! permit, and outside the client limit, so that what is refused costs no token.
+//! permit, and outside everything that touches providers.
 //!
 //! **What it counts.** Nothing; refusals are seen by the layer that observes calls.
 //!

@@ -8,15 +8,18 @@ use super::Ending;
 /// How many bytes may wait for the clients of this process, and what became of those that waited in vain. A handle:
 /// clones share everything.
 ///
-/// A delivery counts in full for every client it waits for, although its bytes exist once.
+/// A delivery exists once, however many clients it waits for, and counts once: from when it is first left for one of them
+/// until the last one has taken it. What fills a gap is counted and refused to nobody.
 #[derive(Clone, Debug)]
 pub struct OutboxBudget(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     limit: usize,
-    /// Atomics publish nothing here: each is a number of its own.
-    queued: AtomicUsize,
+    /// Bytes of live deliveries. Atomics publish nothing here: each is a number of its own.
+    live: AtomicUsize,
+    /// Bytes of deliveries that fill a gap.
+    filled: AtomicUsize,
     overruns: [AtomicU64; Overrun::ALL.len()],
     ends: [AtomicU64; Ending::ALL.len()],
     dropped_at_end: AtomicU64,
@@ -64,7 +67,8 @@ impl OutboxBudget {
     pub fn new(limit: usize) -> Self {
         Self(Arc::new(Shared {
             limit,
-            queued: AtomicUsize::new(0),
+            live: AtomicUsize::new(0),
+            filled: AtomicUsize::new(0),
             overruns: Default::default(),
             ends: Default::default(),
             dropped_at_end: AtomicU64::new(0),
@@ -72,10 +76,16 @@ impl OutboxBudget {
         }))
     }
 
-    /// How many bytes wait for clients now, gap fillers left out.
+    /// How many bytes of live deliveries wait for clients now. These are what the limit is for.
     #[must_use]
-    pub fn queued_bytes(&self) -> usize {
-        self.0.queued.load(Relaxed)
+    pub fn live_bytes(&self) -> usize {
+        self.0.live.load(Relaxed)
+    }
+
+    /// How many bytes of deliveries that fill a gap wait for clients now.
+    #[must_use]
+    pub fn filled_bytes(&self) -> usize {
+        self.0.filled.load(Relaxed)
     }
 
     /// What happened so far.
@@ -94,15 +104,22 @@ impl OutboxBudget {
         }
     }
 
-    /// Takes room and says whether it was there; it is taken either way.
-    pub(super) fn charge(&self, bytes: usize) -> bool {
-        self.0.queued.fetch_add(bytes, Relaxed).saturating_add(bytes) <= self.0.limit
+    /// Whether more live bytes wait than may.
+    pub(super) fn is_overrun(&self) -> bool {
+        self.live_bytes() > self.0.limit
     }
 
-    pub(super) fn refund(&self, bytes: usize) {
-        if bytes > 0 {
-            self.0.queued.fetch_sub(bytes, Relaxed);
-        }
+    /// Takes room, whether there is some or not.
+    pub(super) fn charge(&self, bytes: usize, is_filled: bool) {
+        self.of(is_filled).fetch_add(bytes, Relaxed);
+    }
+
+    pub(super) fn refund(&self, bytes: usize, is_filled: bool) {
+        self.of(is_filled).fetch_sub(bytes, Relaxed);
+    }
+
+    fn of(&self, is_filled: bool) -> &AtomicUsize {
+        if is_filled { &self.0.filled } else { &self.0.live }
     }
 
     pub(super) fn count_overrun(&self, limit: Overrun) {

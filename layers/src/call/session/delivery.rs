@@ -1,9 +1,11 @@
 //! What a stream hands to all of its subscribers.
 
+use std::sync::OnceLock;
+
 use bytes::{BufMut as _, Bytes, BytesMut};
 use smallvec::SmallVec;
 
-use super::SubscriptionId;
+use super::{OutboxBudget, SubscriptionId};
 
 const BEFORE: &[u8] = br#"","result":"#;
 const AFTER: &[u8] = b"}}";
@@ -16,7 +18,10 @@ const AFTER: &[u8] = b"}}";
 pub struct Delivery {
     events: SmallVec<[Bytes; 1]>,
     is_filled: bool,
-    bytes: usize,
+    /// The bytes of the events.
+    len: usize,
+    /// What they are charged to, once they wait for somebody.
+    budget: OnceLock<OutboxBudget>,
 }
 
 impl Delivery {
@@ -40,8 +45,7 @@ impl Delivery {
             text.split().freeze()
         });
         let events: SmallVec<[Bytes; 1]> = events.collect();
-        let bytes = len + events.len() * SubscriptionId::PUSH_HEAD_LEN;
-        Self { events, is_filled, bytes }
+        Self { events, is_filled, len, budget: OnceLock::new() }
     }
 
     /// The events, each to be written after a push head of its own.
@@ -58,7 +62,23 @@ impl Delivery {
 
     /// How many bytes of pushes it makes for one client.
     #[must_use]
-    pub const fn bytes(&self) -> usize {
-        self.bytes
+    pub fn bytes(&self) -> usize {
+        self.len + self.events.len() * SubscriptionId::PUSH_HEAD_LEN
+    }
+
+    /// It waits for a client from now on: its memory counts, once, until it is dropped.
+    pub(super) fn charge_to(&self, budget: &OutboxBudget) {
+        self.budget.get_or_init(|| {
+            budget.charge(self.len, self.is_filled);
+            budget.clone()
+        });
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if let Some(budget) = self.budget.get() {
+            budget.refund(self.len, self.is_filled);
+        }
     }
 }

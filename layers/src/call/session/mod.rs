@@ -10,8 +10,10 @@
 //! given up.
 //!
 //! **Limits.** A client that does not read is ended, alone, with [`Ending::SlowConsumer`]: when too many live deliveries
-//! wait for one of its subscriptions or too many bytes for all of them, or when the process has no room left and something waits for it. Deliveries that fill
-//! a gap count for nothing: a gap may be longer than any outbox, and who reads it slowly still reads. To a client
+//! wait for one of its subscriptions or too many bytes for all of them, or when the process has no room left and
+//! something waits for it. A client's bytes are what it has yet to read; those of the process are memory, in which a
+//! delivery exists once, whoever waits for it. Deliveries that fill a gap count for nothing: a gap may be longer than any
+//! outbox, and who reads it slowly still reads; of what comes meanwhile the bytes count, and not the number. To a client
 //! for which nothing waits any delivery may be pushed.
 //!
 //! **The end.** The first one wins. At an end everything that waits is dropped, and the subscriptions with it; the same
@@ -171,7 +173,7 @@ impl Session {
 
     /// [`next`](Self::next), for futures written by hand.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Outgoing> {
-        let next = self.0.outbox().take(Some(cx.waker()), &self.0.budget);
+        let next = self.0.outbox().take(Some(cx.waker()));
         next.map_or(Poll::Pending, Poll::Ready)
     }
 
@@ -185,7 +187,7 @@ impl Session {
     /// What may be written at once.
     #[must_use]
     pub fn try_next(&self) -> Option<Outgoing> {
-        self.0.outbox().take(None, &self.0.budget)
+        self.0.outbox().take(None)
     }
 
     /// Ends it: its reader is told, and everything that waits is dropped. Of several ends the first one counts.
@@ -237,13 +239,13 @@ impl Shared {
 
     fn discard(&self, remains: Remains) {
         self.budget.count_dropped_at_end(remains.deliveries());
-        remains.discard(&self.budget);
+        remains.discard();
     }
 
     fn give_up(&self, remains: Option<Remains>) -> bool {
         let Some(remains) = remains else { return false };
         self.budget.count_dropped_unsubscribed(remains.deliveries());
-        remains.discard(&self.budget);
+        remains.discard();
         true
     }
 }

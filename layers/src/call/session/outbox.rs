@@ -36,6 +36,10 @@ struct Subscription {
     held: Vec<Arc<Delivery>>,
     /// Live deliveries that wait, held ones included.
     waiting: usize,
+    /// Those that fill a gap and wait, held ones included.
+    filling: usize,
+    /// How many of the live ones came while a gap was being filled: a reader that is busy with that is not slow.
+    behind_gap: usize,
 }
 
 /// For how many deliveries an empty queue keeps room.
@@ -66,7 +70,6 @@ pub(super) struct Remains {
     subscriptions: Vec<Subscription>,
     queue: VecDeque<(u64, Arc<Delivery>)>,
     reader: Option<Waker>,
-    bytes: usize,
 }
 
 impl Outbox {
@@ -92,6 +95,8 @@ impl Outbox {
             held_by: Some(frame),
             held: Vec::new(),
             waiting: 0,
+            filling: 0,
+            behind_gap: 0,
         });
         self.serials
     }
@@ -127,8 +132,11 @@ impl Outbox {
         budget: &OutboxBudget,
     ) -> Result<Option<Waker>, Refusal> {
         let at = self.position(serial).ok_or(Refusal::Gone)?;
-        if !delivery.is_filled() {
-            self.account(at, delivery.bytes(), policy, budget).map_err(Refusal::Overrun)?;
+        if delivery.is_filled() {
+            delivery.charge_to(budget);
+            self.subscriptions[at].filling += 1;
+        } else {
+            self.account(at, delivery, policy, budget).map_err(Refusal::Overrun)?;
         }
         let subscription = &mut self.subscriptions[at];
         if subscription.held_by.is_some() {
@@ -143,23 +151,29 @@ impl Outbox {
     fn account(
         &mut self,
         at: usize,
-        bytes: usize,
+        delivery: &Delivery,
         policy: &SessionPolicy,
         budget: &OutboxBudget,
     ) -> Result<(), Overrun> {
-        let waiting = &mut self.subscriptions[at].waiting;
-        if *waiting >= policy.outbox_messages.max(1) {
+        let bytes = delivery.bytes();
+        let subscription = &mut self.subscriptions[at];
+        let is_behind_gap = subscription.filling > 0;
+        let room = policy.outbox_messages.max(1).saturating_add(subscription.behind_gap);
+        if !is_behind_gap && subscription.waiting >= room {
             return Err(Overrun::Messages);
         }
         let is_behind = self.bytes > 0;
         if is_behind && self.bytes.saturating_add(bytes) > policy.outbox_bytes {
             return Err(Overrun::Bytes);
         }
-        if !budget.charge(bytes) && is_behind {
-            budget.refund(bytes);
+        delivery.charge_to(budget);
+        if is_behind && budget.is_overrun() {
             return Err(Overrun::Node);
         }
-        *waiting += 1;
+        subscription.waiting += 1;
+        if is_behind_gap {
+            subscription.behind_gap = subscription.waiting;
+        }
         self.bytes += bytes;
         Ok(())
     }
@@ -188,7 +202,7 @@ impl Outbox {
     }
 
     /// What is to be written next; without anything, `reader` is told when there is.
-    pub(super) fn take(&mut self, reader: Option<&Waker>, budget: &OutboxBudget) -> Option<Outgoing> {
+    pub(super) fn take(&mut self, reader: Option<&Waker>) -> Option<Outgoing> {
         if let End::Untold(ending) = self.end {
             self.end = End::Over;
             return Some(Outgoing::End(ending));
@@ -205,10 +219,12 @@ impl Outbox {
         }
         let at = self.position(serial).expect("what waits is taken out with its subscription");
         let subscription = &mut self.subscriptions[at];
-        if !delivery.is_filled() {
+        if delivery.is_filled() {
+            subscription.filling -= 1;
+        } else {
             subscription.waiting -= 1;
+            subscription.behind_gap = subscription.behind_gap.min(subscription.waiting);
             self.bytes -= delivery.bytes();
-            budget.refund(delivery.bytes());
         }
         Some(Outgoing::Push { id: subscription.id, delivery })
     }
@@ -219,11 +235,11 @@ impl Outbox {
             return None;
         }
         self.end = ending.map_or(End::Over, End::Untold);
+        self.bytes = 0;
         Some(Remains {
             subscriptions: mem::take(&mut self.subscriptions),
             queue: mem::take(&mut self.queue),
             reader: self.reader.take(),
-            bytes: mem::take(&mut self.bytes),
         })
     }
 
@@ -244,9 +260,9 @@ impl Outbox {
             mem::take(&mut self.queue).into_iter().partition(|(serial, _)| *serial == subscription.serial);
         self.queue = others;
         let waiting = queue.iter().map(|(_, delivery)| delivery).chain(&subscription.held);
-        let bytes = waiting.filter(|delivery| !delivery.is_filled()).map(|delivery| delivery.bytes()).sum();
-        self.bytes -= bytes;
-        Remains { subscriptions: vec![subscription], queue, reader: None, bytes }
+        let live = waiting.filter(|delivery| !delivery.is_filled());
+        self.bytes -= live.map(|delivery| delivery.bytes()).sum::<usize>();
+        Remains { subscriptions: vec![subscription], queue, reader: None }
     }
 }
 
@@ -257,8 +273,7 @@ impl Remains {
     }
 
     /// Gives everything up.
-    pub(super) fn discard(self, budget: &OutboxBudget) {
-        budget.refund(self.bytes);
+    pub(super) fn discard(self) {
         if let Some(reader) = self.reader {
             reader.wake();
         }

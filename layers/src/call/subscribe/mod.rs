@@ -16,8 +16,9 @@
 //!
 //! **When to use it.** In front of a source of events, where clients come over sockets.
 //!
-//! **Where it stands.** Inside `GuardLayer`, which tells clients without a socket where to go, and outside everything
-//! that forwards: subscriptions are no requests to providers, and need none of the permits of `InflightLayer`.
+//! **Where it stands.** Inside `GuardLayer`, which tells clients without a socket where to go, inside the client limit,
+//! because who subscribes to one filter after the other has upstreams work for it, and outside everything that forwards:
+//! subscriptions are no requests to providers, and need none of the permits of `InflightLayer`.
 //!
 //! **What it counts.** Nothing. The session counts what is dropped, the source what it is asked for.
 //!

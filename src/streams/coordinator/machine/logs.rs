@@ -8,7 +8,7 @@ use crate::streams::block::{BlockHash, Header, Log};
 use super::super::protocol::{Action, FetchId, Lease, Note, Unavailable};
 use super::super::questions::Subject;
 use super::super::settling::Placed;
-use super::Coordinator;
+use super::{Coordinator, Root};
 
 /// Loose logs are kept for blocks as far below the tip as reorganisations commonly reach.
 const LOOSE_DEPTH: u64 = 64;
@@ -56,7 +56,7 @@ impl Coordinator {
                 Self::drop_event("duplicate", out);
             };
         }
-        if self.branch.tip().is_some() && log.number < self.branch.first() {
+        if self.root == Root::Firm && log.number < self.branch.first() {
             return Self::drop_event("too_old", out);
         }
         match settling.place(log, now) {
@@ -100,7 +100,7 @@ impl Coordinator {
         for (header, prove) in settling.questions() {
             wanted.push(header.hash);
             let subject = Subject::Logs(header.hash);
-            if self.questions.open() < self.policy.concurrency.max(1) && self.questions.may_ask(subject) {
+            if self.questions.count() < self.policy.concurrency.max(1) && self.questions.may_ask(subject) {
                 let source = self.questions.source(subject, peer);
                 let fetch = self.questions.ask(subject, source);
                 out.push(Action::FetchLogs { fetch, header: header.clone(), prove, source });

@@ -70,6 +70,20 @@ async fn events_right_behind_the_confirmation_are_not_lost() {
 }
 
 #[tokio::test]
+async fn more_early_events_than_there_is_room_for_end_the_feed_and_the_subscription() {
+    let (world, mut socket) = played(LinkPolicy { feed_events: 1, ..eager() }).await;
+    let (mut feed, ()) = tokio::join!(subscribe(&world), async {
+        let (id, _) = socket.request().await;
+        socket.send_all([event("0xa", 1), event("0xa", 2), confirmed(&id, "0xa")]).await;
+    });
+    assert_eq!(next(&mut feed).await.unwrap(), "1");
+    assert_eq!(next(&mut feed).await, Err(FeedEnd::Overflow));
+    let (_, request) = socket.request().await;
+    assert_eq!((&request["method"], &request["params"]), (&json!("eth_unsubscribe"), &json!(["0xa"])));
+    assert_eq!(world.links.counters(world.channel(0).key).overflows, 1);
+}
+
+#[tokio::test]
 async fn events_before_the_confirmation_are_not_lost_either() {
     let (world, mut socket) = played(eager()).await;
     let (mut feed, ()) = tokio::join!(subscribe(&world), async {

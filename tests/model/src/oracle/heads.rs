@@ -84,7 +84,7 @@ impl Heads {
         ))
     }
 
-    pub(super) fn finish(&self, tree: &Tree, span: Span, tip: Block, holes: u64) -> Result<(), Violation> {
+    pub(super) fn finish(&self, tree: &Tree, span: Span, tip: Block) -> Result<(), Violation> {
         let Some(&last) = self.branch.last() else {
             return Err(Violation::new("emits nothing at all", "though blocks came"));
         };
@@ -92,15 +92,20 @@ impl Heads {
             let seen = format!("{}, and the chain at {}", trace::block(tree, last), trace::block(tree, tip));
             return Err(Violation::new("is not at the head in the end", seen));
         }
-        if let Some(astray) = self.branch.iter().find(|&&block| !tree.is_ancestor(block, tip)) {
+        // What was before a gap is as it was left.
+        let landed = self.branch.iter().rposition(|block| self.landings.contains(block));
+        let branch = &self.branch[landed.unwrap_or(0)..];
+        if let Some(astray) = branch.iter().find(|&&block| !tree.is_ancestor(block, tip)) {
             return Err(Violation::new("is on another branch", trace::block(tree, *astray)));
         }
-        let begun = self.first.expect("there is a branch");
-        let begins = span.promised.unwrap_or(begun).min(begun + 1);
-        let expected = tree.number(tip) + 1 - begins;
-        let has = self.branch.iter().filter(|&&block| tree.number(block) >= begins).count() as u64;
-        if has + holes < expected {
-            let seen = format!("{has} of {expected} blocks since {begins}, {holes} said to be missing");
+        let begun = tree.number(branch[0]);
+        let has = branch.len() as u64;
+        let expected = tree.number(tip) + 1 - begun;
+        let is_late = landed.is_none() && span.promised.is_some_and(|promised| begun > promised);
+        if has < expected || is_late {
+            let promised = span.promised.unwrap_or(begun);
+            let seen =
+                format!("{has} of {expected} blocks since {begun}; promised are those since {promised}");
             return Err(Violation::new("has not all blocks", seen));
         }
         Ok(())

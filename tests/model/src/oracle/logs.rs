@@ -12,8 +12,11 @@ pub(super) struct Logs {
     first: Option<u64>,
     /// The order of the logs of a block is not promised.
     late: bool,
-    /// A gap was announced: what follows need not follow at once.
-    has_gap: bool,
+    /// Where the stream goes on after a gap: how many of the logs it has are from before, and the number of the block.
+    /// What was before stays as it was left.
+    landed: Option<(usize, u64)>,
+    /// A gap is being left.
+    lands: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +27,18 @@ struct Held {
 
 impl Logs {
     pub(super) const fn new(late: bool) -> Self {
-        Self { held: Vec::new(), first: None, late, has_gap: false }
+        Self { held: Vec::new(), first: None, late, landed: None, lands: false }
     }
 
-    pub(super) const fn gap_left(&mut self) {
-        self.has_gap = true;
+    /// A gap is about to be left.
+    pub(super) const fn gap_comes(&mut self) {
+        self.lands = true;
+    }
+
+    /// A gap was left, and the player is at this block now.
+    pub(super) const fn landed(&mut self, number: u64) {
+        self.landed = Some((self.held.len(), number));
+        self.lands = false;
     }
 
     pub(super) fn take(
@@ -52,6 +62,7 @@ impl Logs {
                 }
                 Some(at) => {
                     self.held.truncate(at);
+                    self.landed = self.landed.map(|(before, number)| (before.min(at), number));
                     Ok(())
                 }
             };
@@ -63,18 +74,17 @@ impl Logs {
         if number < span.earliest {
             return Err(Violation::new("begins too early", name));
         }
-        let at = if self.late { self.place(tree, log) } else { self.held.len() };
-        if let Some(below) = at.checked_sub(1).map(|below| self.held[below])
-            && !tree.is_ancestor(below.block, block)
-        {
+        let before = self.landed.map_or(0, |(before, _)| before);
+        let at = if self.late { self.place(tree, log).max(before) } else { self.held.len() };
+        let last = (at > before).then(|| self.held[at - 1]);
+        if let Some(below) = last.filter(|below| !self.lands && !tree.is_ancestor(below.block, block)) {
             let seen = format!("{name} upon {}", trace::block(tree, below.block));
             return Err(Violation::new("mixes branches", seen));
         }
-        let last = at.checked_sub(1).map(|below| self.held[below]);
         if !self.late && last.is_some_and(|last| last.block == block && last.index > index) {
             return Err(Violation::new("has logs out of order", name));
         }
-        if !self.late && !self.has_gap {
+        if !self.late && !self.lands {
             self.follows(tree, span, last, log).map_err(|missing| {
                 Violation::new("leaves logs out", format!("{missing} is missing before {name}"))
             })?;
@@ -92,13 +102,7 @@ impl Logs {
 
     /// Whether there is no other log between the two.
     fn follows(&self, tree: &Tree, span: Span, last: Option<Held>, log: Held) -> Result<(), String> {
-        // What is certain to be the client's concern.
-        let since = match (span.promised, self.first) {
-            (Some(promised), Some(first)) => promised.min(first + 1),
-            (Some(certain), None) => certain,
-            (None, Some(first)) => first + 1,
-            (None, None) => tree.number(log.block),
-        };
+        let since = self.since(span).unwrap_or_else(|| tree.number(log.block));
         let after = |block: Block, index: u64| match last {
             Some(last) if last.block == block => index > last.index,
             Some(last) => tree.number(block) > tree.number(last.block),
@@ -119,11 +123,18 @@ impl Logs {
         Ok(())
     }
 
-    pub(super) fn finish(&self, tree: &Tree, span: Span, tip: Block, holes: u64) -> Result<(), Violation> {
-        let since = match (span.promised, self.first) {
-            (Some(promised), Some(first)) => promised.min(first + 1),
-            (promised, first) => promised.or(first).unwrap_or(u64::MAX),
-        };
+    /// The number from which on all is certain to be the client's concern.
+    fn since(&self, span: Span) -> Option<u64> {
+        match (self.landed, span.promised, self.first) {
+            (Some((_, landed)), _, _) => Some(landed + 1),
+            (None, Some(promised), Some(first)) => Some(promised.min(first + 1)),
+            (None, promised, first) => promised.or_else(|| first.map(|first| first + 1)),
+        }
+    }
+
+    pub(super) fn finish(&self, tree: &Tree, span: Span, tip: Block) -> Result<(), Violation> {
+        let since = self.since(span).unwrap_or(u64::MAX);
+        let held = &self.held[self.landed.map_or(0, |(before, _)| before)..];
         let mut branch: Vec<Block> =
             tree.branch(tip).take_while(|&block| tree.number(block) >= since).collect();
         branch.reverse();
@@ -131,24 +142,15 @@ impl Logs {
         for &block in &branch {
             expected.extend(tree.logs(block).iter().map(|log| Held { block, index: log.index }));
         }
-        let held: Vec<Held> =
-            self.held.iter().copied().filter(|held| tree.number(held.block) >= since).collect();
-        let astray = self.held.iter().find(|held| !tree.is_ancestor(held.block, tip));
+        let astray = held.iter().find(|held| !tree.is_ancestor(held.block, tip));
         if let Some(astray) = astray {
             let seen = format!("log {} of {}", astray.index, trace::block(tree, astray.block));
             return Err(Violation::new("does not take logs back", seen));
         }
         let missing: Vec<Held> = expected.into_iter().filter(|log| !held.contains(log)).collect();
-        let mut blocks: Vec<Block> = missing.iter().map(|log| log.block).collect();
-        blocks.dedup();
-        if blocks.len() as u64 > holes {
-            let first = missing[0];
-            let seen = format!(
-                "{} logs, the first is {} of {}; {holes} blocks said to be missing",
-                missing.len(),
-                first.index,
-                trace::block(tree, first.block)
-            );
+        if let Some(first) = missing.first() {
+            let first = format!("{} of {}", first.index, trace::block(tree, first.block));
+            let seen = format!("{} since {since}, the first is {first}", missing.len());
             return Err(Violation::new("has not all logs", seen));
         }
         Ok(())

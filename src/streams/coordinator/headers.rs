@@ -41,14 +41,12 @@ pub(super) struct Announced {
 /// Where the parents of a header lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Walk {
-    /// To a block of the branch, or to the height of its root, where another block takes the root's place.
+    /// To a block of the branch; or not above its root, so that another block takes the root's place.
     Linked,
     /// Below the oldest block that is remembered.
     TooDeep,
     /// To a block that is not at hand.
     Missing(Key),
-    /// Nowhere: a number does not follow its parent's, or the block is older than the branch.
-    Broken,
 }
 
 /// What is known of the heads that wait, all together.
@@ -117,10 +115,10 @@ impl Headers {
     }
 
     /// The head that came last, of those that have at least this number.
-    pub(super) fn newest(&self, least: u64) -> Option<&Header> {
+    pub(super) fn newest(&self, least: u64) -> Option<Key> {
         let awaited = self.by_number.range((least, BlockHash([0; 32]))..);
-        let newest = awaited.filter_map(|(_, entry)| Some((entry.announced?.order, &entry.header)));
-        newest.max_by_key(|(order, _)| *order).map(|(_, header)| header)
+        let newest = awaited.filter_map(|(key, entry)| Some((entry.announced?.order, *key)));
+        newest.max_by_key(|(order, _)| *order).map(|(_, key)| key)
     }
 
     /// The head that has waited longest.
@@ -136,7 +134,7 @@ impl Headers {
 
     /// Walks from a header over its parents towards the branch.
     pub(super) fn walk(&self, from: Key, branch: &Branch) -> Walk {
-        self.walk_unless(from, branch, &mut |_| false).unwrap_or(Walk::Broken)
+        self.walk_unless(from, branch, &mut |_| false).expect("nothing stops it")
     }
 
     /// The same; `None` as soon as `stop` says so of a header on the way.
@@ -147,10 +145,7 @@ impl Headers {
                 return None;
             }
             let Some(entry) = self.by_number.get(&key) else { return Some(Walk::Missing(key)) };
-            if key.0 < branch.first() {
-                return Some(Walk::Broken);
-            }
-            if key.0 == branch.first() {
+            if key.0 <= branch.first() {
                 return Some(match entry.fetched {
                     _ if branch.is_trimmed() => Walk::TooDeep,
                     true => Walk::Linked,
@@ -183,7 +178,7 @@ impl Headers {
                     _ => (survey.linked, linked_order) = (Some(*key), order),
                 },
                 Some(Walk::TooDeep) if order > tip_order => survey.too_deep = survey.too_deep.or(Some(*key)),
-                Some(Walk::TooDeep | Walk::Broken) => survey.hopeless.push(*key),
+                Some(Walk::TooDeep) => survey.hopeless.push(*key),
                 Some(Walk::Missing(missing)) => survey.missing.push((order, *key, missing)),
             }
         }
@@ -195,10 +190,13 @@ impl Headers {
     pub(super) fn take_path(&mut self, to: Key, branch: &Branch) -> Vec<Entry> {
         let mut path = Vec::new();
         let mut key = to;
-        while key.0 >= branch.first() && !branch.contains(key.0, key.1) {
+        while !branch.contains(key.0, key.1) {
             let Some(entry) = self.remove(key) else { break };
             key = (key.0.saturating_sub(1), entry.header.parent);
             path.push(entry);
+            if path.last().is_some_and(|lowest| lowest.header.number <= branch.first()) {
+                break;
+            }
         }
         path.reverse();
         path
@@ -219,6 +217,14 @@ impl Headers {
         self.recount();
         if self.announced == 0 {
             self.by_number.clear();
+        }
+    }
+
+    /// Forgets everything below this number.
+    pub(super) fn drop_below(&mut self, number: u64) {
+        if self.by_number.first_key_value().is_some_and(|(key, _)| key.0 < number) {
+            self.by_number.retain(|key, _| key.0 >= number);
+            self.recount();
         }
     }
 
@@ -300,7 +306,7 @@ mod tests {
         assert_eq!(headers.walk(top, &branch(8..=10)), Walk::Linked);
         assert_eq!(headers.walk(top, &branch(4..=10)), Walk::Missing((7, hash(7, 1))));
         assert_eq!(headers.walk(top, &branch(2..=12)), Walk::TooDeep, "8 is the oldest that is remembered");
-        assert_eq!(headers.walk((8, hash(8, 1)), &branch(9..=10)), Walk::Broken);
+        assert_eq!(headers.walk((8, hash(8, 1)), &branch(9..=10)), Walk::Linked, "it takes the root's place");
         let path = headers.take_path(top, &branch(8..=10));
         assert_eq!(path.iter().map(|entry| entry.header.number).collect::<Vec<_>>(), [8, 9, 10, 11]);
     }

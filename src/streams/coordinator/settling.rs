@@ -92,11 +92,6 @@ impl Settling {
         self.drop_loose_below(number);
     }
 
-    /// Logs of blocks below this one are no longer taken by themselves.
-    pub(super) fn exclude_below(&mut self, number: u64) {
-        self.delivered.exclude_below(number);
-    }
-
     /// A block is linked. `live` says that its logs come by themselves, all of them; `filled` is told on with its logs.
     pub(super) fn enqueue(&mut self, header: Header, live: bool, filled: bool, now: Instant) {
         let logs = self.loose.remove(&(header.number, header.hash)).unwrap_or_default();

@@ -86,7 +86,7 @@ impl Coordinator {
         match head {
             Some(head) => {
                 let order = self.next_order();
-                self.on_target(head, order, now, out);
+                self.on_target(head, order, now);
             }
             None => self.want_latest(),
         }
@@ -140,7 +140,6 @@ impl Coordinator {
         }
         self.episode.get_or_insert(Episode { since: now, filled: 0, degraded: false });
         self.filling_to = None;
-        self.root_is_in_doubt = false;
         self.headers.forget_announcements();
         self.questions.forsake(peer);
         if let Some(settling) = &mut self.settling {
@@ -155,7 +154,7 @@ impl Coordinator {
         let Some((tip, _)) = self.branch.tip() else { return };
         let Phase::Serving(serving) = &mut self.phase else { return };
         let reached = serving.target.is_some_and(|(number, hash)| {
-            // What is below the root is nobody's concern.
+            // Where the chain has become shorter than the root, there is nothing to come to.
             self.branch.contains(number, hash) || serving.is_believed && serving.highest < self.branch.first()
         });
         if reached {

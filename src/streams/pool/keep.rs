@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::entry::Entry;
 use super::{Gone, Update};
-use crate::streams::block::{Header, Log, Malformed};
+use crate::streams::block::{Header, Log, MAX_EVENT, Malformed};
 use crate::streams::coordinator::{BlockId, LossReason};
 use crate::streams::counters::{Drops, StreamCounters};
 use crate::streams::fetch::Fetcher;
@@ -48,6 +48,12 @@ pub(super) async fn subscribed(
     entry.confirm(None);
     let why = loop {
         match feed.next().await {
+            // Left out it would be a gap. So it is as if more had come than can be kept: whoever goes on without this
+            // provider asks for what is missing.
+            Ok(payload) if payload.len() > MAX_EVENT => {
+                counters.dropped(Drops::TOO_LARGE);
+                break LossReason::Overflow;
+            }
             Ok(payload) => match read(&topic, payload) {
                 Ok(update) => entry.publish(update),
                 Err(Malformed) => counters.dropped(Drops::MALFORMED),

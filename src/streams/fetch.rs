@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http_body_util::{BodyExt, Limited};
 use lasso_layers::call::subscribe::{BloomBuilder, LogFilter, LogKey};
 use lasso_layers::call::{Body, Call, Failure, Filter, Plan, Reply, Route, Subject, Verdict};
@@ -18,11 +19,14 @@ use tokio::time::{Instant, timeout};
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
-use super::block::{BlockHash, Bloom, Header, Log};
+use super::block::{BlockHash, Bloom, Header, Log, MAX_EVENT};
 use super::coordinator::{BlockId, Unavailable};
+use super::desk::{BlockQuestion, Desk, Target};
 
 /// How long one question may take.
 const LIMIT: Duration = Duration::from_secs(5);
+/// How long it may wait for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The largest answer that is read, in bytes: logs of one block are far below it.
 const MAX_BYTES: usize = 64 << 20;
 
@@ -41,7 +45,8 @@ pub(super) enum Asked {
 /// Asks providers of one chain of one profile.
 #[derive(Clone)]
 pub(super) struct Fetcher {
-    calls: Calls,
+    desk: Desk,
+    target: Target,
     route: Route,
     except: Option<Except>,
 }
@@ -65,7 +70,7 @@ impl Filter for Others {
 
 impl Fetcher {
     /// Asks one provider, or all others. Nothing if the provider is none of the chain any more.
-    pub(super) fn new(calls: Calls, plan: &Plan, asked: &Asked) -> Option<Self> {
+    pub(super) fn new(desk: Desk, plan: &Plan, asked: &Asked) -> Option<Self> {
         let (Asked::Only(channel) | Asked::AllBut(channel)) = asked;
         let is_meant = |ws: &Arc<Channel>| ws.key == channel.key;
         let provider = plan.chain().providers.iter().find(|it| it.ws.as_ref().is_some_and(is_meant));
@@ -79,7 +84,8 @@ impl Fetcher {
             }
             Asked::AllBut(_) => provider.map(|provider| Except(provider.id.clone())),
         };
-        Some(Self { calls, route, except })
+        let target = (channel.key, matches!(asked, Asked::AllBut(_)));
+        Some(Self { desk, target, route, except })
     }
 
     /// A block, as a header; `None` where there is none yet.
@@ -88,6 +94,20 @@ impl Fetcher {
     ///
     /// When there is no answer, or one that is not about the block.
     pub(super) async fn block(&self, block: BlockId) -> Result<Option<Header>, Unavailable> {
+        if block == BlockId::Latest {
+            // What others asked a moment ago may be older than the subscription that this is asked for.
+            return self.ask_for_block(block).await;
+        }
+        let (profile, target) = (self.route.profile.clone(), self.target);
+        let question = BlockQuestion { profile, target, block };
+        let answer = self.desk.block(question, || {
+            let own = self.clone();
+            async move { own.ask_for_block(block).await }.boxed()
+        });
+        answer.await
+    }
+
+    async fn ask_for_block(&self, block: BlockId) -> Result<Option<Header>, Unavailable> {
         let (method, name) = match block {
             BlockId::Latest => ("eth_getBlockByNumber", "latest".to_owned()),
             BlockId::Number(number) => ("eth_getBlockByNumber", format!("{number:#x}")),
@@ -98,6 +118,9 @@ impl Fetcher {
             return Ok(None);
         }
         let header = Header::parse(&result).map_err(|_| Unavailable)?;
+        if header.payload.len() > MAX_EVENT {
+            return Err(Unavailable);
+        }
         let is_meant = match block {
             BlockId::Latest => true,
             BlockId::Number(number) => header.number == number,
@@ -133,7 +156,8 @@ impl Fetcher {
         // Pushed heads lack it more often than blocks do.
         let bloom = match &header.bloom {
             Some(bloom) => Some(bloom.clone()),
-            None => self.block(BlockId::Hash(header.hash)).await?.and_then(|block| block.bloom),
+            // A provider that does not have the block has no word on its logs either.
+            None => self.block(BlockId::Hash(header.hash)).await?.ok_or(Unavailable)?.bloom,
         };
         let mut logs = Vec::new();
         let mut found = BloomBuilder::new();
@@ -151,12 +175,14 @@ impl Fetcher {
     /// The result of a call.
     async fn ask(&self, method: &str, params: String) -> Result<Bytes, Unavailable> {
         let request = Request::new("1", method, &params).map_err(|_| Unavailable)?;
+        let line = self.desk.line(self.target);
+        let _turn = timeout(PATIENCE, line.acquire_owned()).await.map_err(|_| Unavailable)?;
         let mut call = Call::new(self.route.clone(), request, Instant::now());
         if let Some(except) = &self.except {
             call.extensions.insert(except.clone());
         }
         let answer = async {
-            match self.calls.clone().oneshot(call).await.map_err(|_| Unavailable)? {
+            match self.desk.calls().oneshot(call).await.map_err(|_| Unavailable)? {
                 Reply::Result(Body::Full(body)) => Ok(body),
                 Reply::Result(Body::Stream(body)) => {
                     let body = Limited::new(body, MAX_BYTES).collect().await.map_err(|_| Unavailable)?;
@@ -195,6 +221,113 @@ fn explains(found: &[u8; 256], bloom: &Bloom) -> bool {
 
 /// Reads a log of a block. A copy: what is kept of a large answer must not keep all of it.
 fn read(log: RawJson<'_>, block: BlockHash) -> Result<Log, Unavailable> {
+    if log.bytes().len() > MAX_EVENT {
+        return Err(Unavailable);
+    }
     let log = Log::parse(&Bytes::copy_from_slice(log.bytes())).map_err(|_| Unavailable)?;
     (log.block == block && !log.removed).then_some(log).ok_or(Unavailable)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use lasso_layers::catalog::{ChainSpec, Live, ProfileSpec, ProviderSpec};
+    use tokio::sync::Notify;
+    use tower::service_fn;
+
+    use super::*;
+
+    /// Asks the only provider of a chain, whose answers are made from the requests.
+    fn fetcher<F>(answer: impl Fn(String) -> F + Clone + Send + Sync + 'static) -> Fetcher
+    where
+        F: Future<Output = String> + Send + 'static,
+    {
+        let calls = service_fn(move |call: Call| {
+            let answer = answer(format!("{}", call.request.method()));
+            async move {
+                let body = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{}}}"#, answer.await);
+                Ok::<_, Failure>(Reply::Result(Body::Full(body.into())))
+            }
+        });
+        let mut provider = ProviderSpec::http("a", "http://127.0.0.1:1/");
+        provider.ws_url = Some("ws://127.0.0.1:1/".into());
+        let mut chain = ChainSpec::new("ethereum", 1);
+        chain.providers.push(provider);
+        let live = Live::new(vec![ProfileSpec::new("default").chain(chain)]).unwrap();
+        let plan = Plan::new(live.snapshot(), "default", "1").unwrap();
+        let channel = plan.chain().providers[0].ws.clone().unwrap();
+        let desk = Desk::new(BoxCloneSyncService::new(calls));
+        Fetcher::new(desk, &plan, &Asked::Only(channel)).unwrap()
+    }
+
+    fn block(payload: &str) -> String {
+        let hash = |byte: &str| format!("\"0x{}\"", byte.repeat(32));
+        format!(
+            r#"{{"number":"0x7","hash":{},"parentHash":{},"extraData":"{payload}"}}"#,
+            hash("07"),
+            hash("06")
+        )
+    }
+
+    const SEVEN: BlockId = BlockId::Hash(BlockHash([7; 32]));
+
+    #[tokio::test]
+    async fn who_does_not_have_a_block_proves_nothing_about_its_logs() {
+        let knows = fetcher(|method| async move {
+            if method == "eth_getLogs" { "[]".to_owned() } else { block("0x") }
+        });
+        let header = knows.block(SEVEN).await.unwrap().unwrap();
+        let (logs, complete) = knows.all_logs(&LogFilter::default(), &header).await.unwrap();
+        assert!(logs.is_empty() && complete, "there is no bloom to hold them against");
+        let knows_not = fetcher(|method| async move {
+            if method == "eth_getLogs" { "[]".to_owned() } else { "null".to_owned() }
+        });
+        assert_eq!(knows_not.all_logs(&LogFilter::default(), &header).await.err(), Some(Unavailable));
+    }
+
+    #[tokio::test]
+    async fn a_header_that_is_too_large_is_no_answer() {
+        let huge = fetcher(|_| async { block(&"0".repeat(MAX_EVENT)) });
+        assert_eq!(huge.block(SEVEN).await.err(), Some(Unavailable));
+    }
+
+    #[tokio::test]
+    async fn a_block_that_many_streams_miss_is_asked_for_once() {
+        let (asked, go) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let (count, gate) = (asked.clone(), go.clone());
+        let fetcher = fetcher(move |_| {
+            let gate = gate.clone();
+            count.fetch_add(1, Ordering::Relaxed);
+            async move {
+                gate.notified().await;
+                block("0x")
+            }
+        });
+        let all = futures_util::future::join_all((0..100).map(|_| fetcher.block(SEVEN)));
+        let (answers, ()) = tokio::join!(all, async { go.notify_one() });
+        assert!(answers.into_iter().all(|answer| answer.unwrap().unwrap().number == 7));
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        go.notify_one();
+        fetcher.block(SEVEN).await.unwrap();
+        assert_eq!(asked.load(Ordering::Relaxed), 2, "an answer is not kept");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_is_asked_only_so_much_at_once() {
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (count, peak) = (now.clone(), most.clone());
+        let fetcher = fetcher(move |_| {
+            let count = count.clone();
+            peak.fetch_max(count.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            async move {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                count.fetch_sub(1, Ordering::Relaxed);
+                block("0x")
+            }
+        });
+        let all = futures_util::future::join_all((0..1_000).map(|_| fetcher.block(BlockId::Latest)));
+        assert!(all.await.iter().all(Result::is_ok));
+        assert_eq!(most.load(Ordering::Relaxed), 64);
+    }
 }

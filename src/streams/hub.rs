@@ -17,7 +17,7 @@ use tower::util::BoxCloneSyncService;
 use super::choose::{Chooser, able};
 use super::counters::{Counted, StreamCounters};
 use super::fanout::Fanout;
-use super::fetch::Calls;
+use super::desk::Desk;
 use super::key::StreamKey;
 use super::policy::HubPolicy;
 use super::pool::Pool;
@@ -42,7 +42,7 @@ pub(super) struct Shared {
     pub(super) chooser: Chooser,
     pub(super) pool: Pool,
     /// For questions of streams.
-    pub(super) calls: Calls,
+    pub(super) desk: Desk,
     pub(super) breakers: Breakers,
     pub(super) strangers: Strangers,
     pub(super) heights: Heights,
@@ -93,7 +93,7 @@ impl Hub {
         let shared = Shared {
             chooser,
             pool: Pool::new(runtime.links, runtime.breakers, counters.clone(), policy.pool),
-            calls,
+            desk: Desk::new(calls),
             breakers: runtime.breakers,
             strangers: runtime.strangers,
             heights: runtime.heights,

@@ -274,9 +274,10 @@ mod tests {
 
     #[tokio::test]
     async fn who_does_not_have_a_block_proves_nothing_about_its_logs() {
-        let knows = fetcher(|method| async move {
-            if method == "eth_getLogs" { "[]".to_owned() } else { block("0x") }
-        });
+        let knows =
+            fetcher(
+                |method| async move { if method == "eth_getLogs" { "[]".to_owned() } else { block("0x") } },
+            );
         let header = knows.block(SEVEN).await.unwrap().unwrap();
         let (logs, complete) = knows.all_logs(&LogFilter::default(), &header).await.unwrap();
         assert!(logs.is_empty() && complete, "there is no bloom to hold them against");

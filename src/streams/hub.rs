@@ -16,8 +16,8 @@ use tower::util::BoxCloneSyncService;
 
 use super::choose::{Chooser, able};
 use super::counters::{Counted, StreamCounters};
-use super::fanout::Fanout;
 use super::desk::Desk;
+use super::fanout::Fanout;
 use super::key::StreamKey;
 use super::policy::HubPolicy;
 use super::pool::Pool;

@@ -177,7 +177,12 @@ impl Stream {
                     log::exhausted(&self.finale.key, end);
                     self.is_over = true;
                 }
-                Action::Note(note) => self.note(note),
+                Action::Note(note) => {
+                    if let Note::Stale { peer } = note {
+                        self.leases.retire(self.peers.channel(peer), &self.finale.shared.pool);
+                    }
+                    self.note(note);
+                }
             }
         }
     }

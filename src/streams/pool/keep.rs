@@ -48,15 +48,15 @@ pub(super) async fn subscribed(
     entry.confirm(None);
     let why = loop {
         match feed.next().await {
-            // Left out it would be a gap. So it is as if more had come than can be kept: whoever goes on without this
-            // provider asks for what is missing.
-            Ok(payload) if payload.len() > MAX_EVENT => {
-                counters.dropped(Drops::TOO_LARGE);
-                break LossReason::Overflow;
-            }
             Ok(payload) => match read(&topic, payload) {
                 Ok(update) => entry.publish(update),
-                Err(Malformed) => counters.dropped(Drops::MALFORMED),
+                Err(Unreadable::Malformed) => counters.dropped(Drops::MALFORMED),
+                // Left out it would be a gap. So it is as if more had come than can be kept: whoever goes on without this
+                // provider asks for what is missing.
+                Err(Unreadable::TooLarge) => {
+                    counters.dropped(Drops::TOO_LARGE);
+                    break LossReason::Overflow;
+                }
             },
             Err(FeedEnd::Disconnected) => break LossReason::Disconnected,
             Err(FeedEnd::Overflow) => break LossReason::Overflow,
@@ -133,10 +133,36 @@ fn is_lasting(failure: &Failure) -> bool {
     matches!(failure, Failure::Upstream(_)) && is_verdict
 }
 
-fn read(topic: &Topic, payload: bytes::Bytes) -> Result<Update, Malformed> {
+/// Why an event is not passed on.
+#[derive(Debug, PartialEq, Eq)]
+enum Unreadable {
+    Malformed,
+    TooLarge,
+}
+
+fn read(topic: &Topic, payload: bytes::Bytes) -> Result<Update, Unreadable> {
+    if payload.len() > MAX_EVENT {
+        return Err(Unreadable::TooLarge);
+    }
     match topic {
         Topic::NewHeads => Header::parse(&payload).map(Update::Head),
         Topic::Logs(_) => Log::parse(&payload).map(Update::Log),
         _ => Ok(Update::Transaction(payload)),
+    }
+    .map_err(|Malformed| Unreadable::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_is_not_even_read() {
+        for topic in [Topic::NewHeads, Topic::NewPendingTransactions] {
+            let huge = bytes::Bytes::from(vec![b' '; MAX_EVENT + 1]);
+            assert_eq!(read(&topic, huge).err(), Some(Unreadable::TooLarge));
+        }
+        let small = bytes::Bytes::from_static(b"{}");
+        assert_eq!(read(&Topic::NewHeads, small).err(), Some(Unreadable::Malformed));
     }
 }

@@ -63,6 +63,8 @@ pub(super) struct Drops;
 impl Drops {
     /// It lacks what an event must have.
     pub(super) const MALFORMED: &'static str = "malformed";
+    /// It is larger than what is passed on.
+    pub(super) const TOO_LARGE: &'static str = "too_large";
     /// The same transaction was passed on before.
     pub(super) const DUPLICATE: &'static str = "duplicate";
 }

@@ -14,8 +14,8 @@ use tower::util::BoxCloneSyncService;
 
 use super::choose::{Chooser, able};
 use super::counters::{Counted, StreamCounters};
+use super::desk::Desk;
 use super::fanout::Fanout;
-use super::fetch::Calls;
 use super::key::StreamKey;
 use super::policy::HubPolicy;
 use super::pool::Pool;
@@ -39,7 +39,7 @@ pub(super) struct Shared {
     pub(super) chooser: Chooser,
     pub(super) pool: Pool,
     /// For questions of streams.
-    pub(super) calls: Calls,
+    pub(super) desk: Desk,
     pub(super) health: HealthRows,
     pub(super) counters: StreamCounters,
     pub(super) policy: HubPolicy,
@@ -88,7 +88,7 @@ impl Hub {
         let shared = Shared {
             chooser,
             pool: Pool::new(runtime.links, runtime.breakers, counters.clone(), policy.pool),
-            calls,
+            desk: Desk::new(calls),
             health: runtime.health,
             counters,
             policy,

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::block::Header;
 use super::coordinator::{Input, Lease, Peer};
-use super::pool::{Gone, Seat, Signal, Tap, Update};
+use super::pool::{Gone, Pool, Seat, Signal, Tap, Update};
 
 /// The leases of one stream: those that it listens to, and those that it has left a moment ago.
 #[derive(Debug)]
@@ -60,6 +60,15 @@ impl Leases {
             let held = self.held.swap_remove(at);
             let seats = [Some(held.heads.into_seat()), held.logs.map(Tap::into_seat)];
             self.left.push_back((now + self.keep, seats));
+        }
+    }
+
+    /// Has the silent subscriptions at a channel joined by nobody any more, so that the stream gets new ones should it come
+    /// back.
+    pub(super) fn retire(&self, channel: &Channel, pool: &Pool) {
+        for held in self.held.iter().filter(|held| held.channel.key == channel.key) {
+            pool.retire(&held.heads);
+            held.logs.iter().for_each(|logs| pool.retire(logs));
         }
     }
 

@@ -6,7 +6,8 @@
 //! 2. The task runs a [`coordinator`], the pure part: a state machine that is told what happened and says what to do.
 //! 3. It says whom to choose (`choose.rs`) and subscribes through the `pool`, which shares upstream subscriptions
 //!    between streams; what a stream holds of it are its `leases`.
-//! 4. Blocks and logs that are missing are asked for (`fetch.rs`) as calls of the router's own.
+//! 4. Blocks and logs that are missing are asked for (`fetch.rs`) as calls of the router's own, what several streams
+//!    miss once (`desk.rs`).
 //! 5. What is to be told goes through the `fanout` into the session of every client.
 //!
 //! Pending transactions have no continuity and no coordinator (`pending.rs`). Heights of upstreams come from the same
@@ -16,6 +17,7 @@ pub mod block;
 mod choose;
 pub mod coordinator;
 mod counters;
+mod desk;
 mod fanout;
 mod fetch;
 mod heads;

@@ -30,6 +30,8 @@ pub(super) async fn run(shared: Arc<Shared>, key: Arc<StreamKey>, handle: Arc<Ha
     let links = shared.chooser.links;
     let (mut connections, mut catalog) = (links.changes(), shared.generation.subscribe());
     let finale = Finale { shared, key, handle };
+    // The call that the plan is from may have been overtaken by a reload.
+    catalog.mark_changed();
     let mut stream = Stream::new(finale, plan);
     stream.start(Instant::now());
     while !stream.is_over {
@@ -175,7 +177,12 @@ impl Stream {
                     log::exhausted(&self.finale.key, end);
                     self.is_over = true;
                 }
-                Action::Note(note) => self.note(note),
+                Action::Note(note) => {
+                    if let Note::Stale { peer } = note {
+                        self.leases.retire(self.peers.channel(peer), &self.finale.shared.pool);
+                    }
+                    self.note(note);
+                }
             }
         }
     }
@@ -283,7 +290,7 @@ impl Stream {
     }
 
     fn fetcher(&self, asked: Asked) -> Option<Fetcher> {
-        Fetcher::new(self.finale.shared.calls.clone(), &self.plan, &asked)
+        Fetcher::new(self.finale.shared.desk.clone(), &self.plan, &asked)
     }
 
     /// How often a provider that pushes no heads is asked for them.

@@ -83,9 +83,8 @@ async fn follow(shared: Arc<Shared>, channel: Arc<Channel>, mut timeout: watch::
             Some(Step::Subscribe) => tap = Some(shared.pool.join(&channel, &Topic::NewHeads)),
             Some(Step::GiveUp) => {
                 log::stale(&channel, &Topic::NewHeads);
-                tap = None;
-                // Also for streams: on the same silence they would only wait longer.
-                shared.pool.discard(&channel, &Topic::NewHeads);
+                // Streams are not driven by this: they have limits of their own.
+                tap.take().inspect(|tap| shared.pool.retire(tap));
             }
             None => {}
         }
@@ -99,11 +98,8 @@ async fn follow(shared: Arc<Shared>, channel: Arc<Channel>, mut timeout: watch::
         // All branches are cancel safe.
         tokio::select! {
             signal = signal => match signal {
-                Ok(Signal::Confirmed(head)) => {
-                    if let Some(head) = head {
-                        note(&shared, &channel, &head, &mut standing);
-                    }
-                }
+                // A head from before is no news: nobody knows how old it is.
+                Ok(Signal::Confirmed(_)) => {}
                 Ok(Signal::Update(Update::Head(head))) => note(&shared, &channel, &head, &mut standing),
                 Ok(Signal::Update(Update::Log(_) | Update::Transaction(_))) => {}
                 Err(_) => {

@@ -1,4 +1,4 @@
-//! One upstream subscription and everybody who uses it. No sockets and no tasks: time is an argument.
+//! One upstream subscription and everybody who uses it. No sockets and no tasks.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -10,6 +10,9 @@ use tokio::time::Instant;
 use super::{Gone, Seat, Signal, Tap, Update};
 use crate::streams::block::Header;
 use crate::streams::coordinator::LossReason;
+
+/// How long the newest head counts as the one that the provider has.
+const FRESH: Duration = Duration::from_secs(15);
 
 /// What the users of one upstream subscription share.
 #[derive(Debug, Default)]
@@ -37,8 +40,8 @@ enum Phase {
     Opening,
     /// It has.
     Open {
-        /// The last head that came. Boxed: most subscriptions are to logs.
-        newest: Option<Box<Header>>,
+        /// The last head that came, and when. Boxed: most subscriptions are to logs.
+        newest: Option<Box<(Header, Instant)>>,
     },
     /// There is no subscription, or no longer.
     Over(Gone),
@@ -67,7 +70,9 @@ impl Entry {
         match &state.phase {
             Phase::Opening => state.users.push(user),
             Phase::Open { newest } => {
-                let newest = newest.as_deref().cloned();
+                // What is older may have been followed by others, were the subscription dead without a word.
+                let newest = newest.as_deref().filter(|(_, at)| at.elapsed() < FRESH).cloned();
+                let newest = newest.map(|(head, _)| head);
                 user.signals.try_send(Signal::Confirmed(newest)).expect("the channel is empty and has room");
                 state.users.push(user);
             }
@@ -92,7 +97,7 @@ impl Entry {
         let mut state = self.state();
         if matches!(state.phase, Phase::Opening) {
             state.tell(&Signal::Confirmed(newest.clone()));
-            state.phase = Phase::Open { newest: newest.map(Box::new) };
+            state.phase = Phase::Open { newest: newest.map(|head| Box::new((head, Instant::now()))) };
         }
     }
 
@@ -100,7 +105,7 @@ impl Entry {
     pub(super) fn publish(&self, update: Update) {
         let mut state = self.state();
         if let (Phase::Open { newest }, Update::Head(head)) = (&mut state.phase, &update) {
-            *newest = Some(Box::new(head.clone()));
+            *newest = Some(Box::new((head.clone(), Instant::now())));
         }
         state.tell(&Signal::Update(update));
     }
@@ -117,6 +122,11 @@ impl Entry {
     /// Whether it is of no use to anybody who comes now.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.state().phase, Phase::Over(_))
+    }
+
+    /// Since when nobody needs it.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        self.state().idle_since
     }
 
     /// Whether it is over, or nobody needed it for this long.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::entry::Entry;
 use super::{Gone, Update};
-use crate::streams::block::{Header, Log, Malformed};
+use crate::streams::block::{Header, Log, MAX_EVENT, Malformed};
 use crate::streams::coordinator::{BlockId, LossReason};
 use crate::streams::counters::{Drops, StreamCounters};
 use crate::streams::fetch::Fetcher;
@@ -55,7 +55,13 @@ impl Subscription {
             match feed.next().await {
                 Ok(payload) => match read(&topic, payload) {
                     Ok(update) => entry.publish(update),
-                    Err(Malformed) => counters.dropped(Drops::MALFORMED),
+                    Err(Unreadable::Malformed) => counters.dropped(Drops::MALFORMED),
+                    // Left out it would be a gap. So it is as if more had come than can be kept: whoever goes on without this
+                    // provider asks for what is missing.
+                    Err(Unreadable::TooLarge) => {
+                        counters.dropped(Drops::TOO_LARGE);
+                        break LossReason::Overflow;
+                    }
                 },
                 Err(FeedEnd::Disconnected) => break LossReason::Disconnected,
                 Err(FeedEnd::Overflow) => break LossReason::Overflow,
@@ -129,10 +135,36 @@ fn is_lasting(failure: &Failure) -> bool {
     matches!(failure, Failure::Upstream(_)) && is_verdict
 }
 
-fn read(topic: &Topic, payload: bytes::Bytes) -> Result<Update, Malformed> {
+/// Why an event is not passed on.
+#[derive(Debug, PartialEq, Eq)]
+enum Unreadable {
+    Malformed,
+    TooLarge,
+}
+
+fn read(topic: &Topic, payload: bytes::Bytes) -> Result<Update, Unreadable> {
+    if payload.len() > MAX_EVENT {
+        return Err(Unreadable::TooLarge);
+    }
     match topic {
         Topic::NewHeads => Header::parse(&payload).map(Update::Head),
         Topic::Logs(_) => Log::parse(&payload).map(Update::Log),
         _ => Ok(Update::Transaction(payload)),
+    }
+    .map_err(|Malformed| Unreadable::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_is_not_even_read() {
+        for topic in [Topic::NewHeads, Topic::NewPendingTransactions] {
+            let huge = bytes::Bytes::from(vec![b' '; MAX_EVENT + 1]);
+            assert_eq!(read(&topic, huge).err(), Some(Unreadable::TooLarge));
+        }
+        let small = bytes::Bytes::from_static(b"{}");
+        assert_eq!(read(&Topic::NewHeads, small).err(), Some(Unreadable::Malformed));
     }
 }

@@ -31,6 +31,9 @@ use super::counters::StreamCounters;
 use super::fetch::Fetcher;
 use crate::upstream::ws::Links;
 
+/// Subscriptions of one channel that are kept without users.
+const MAX_IDLE: usize = 64;
+
 /// How upstream subscriptions are kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PoolPolicy {
@@ -98,6 +101,8 @@ struct Shared {
     counters: StreamCounters,
     policy: PoolPolicy,
     slots: Mutex<HashMap<(ChannelKey, Flow), Slot>>,
+    /// Silent ones, which nobody joins any more and which those who are on them keep.
+    retired: Mutex<Vec<Slot>>,
 }
 
 /// A subscription and the task that keeps it.
@@ -115,8 +120,8 @@ impl Pool {
         counters: StreamCounters,
         policy: PoolPolicy,
     ) -> Self {
-        let slots = Mutex::default();
-        Self { shared: Arc::new(Shared { links, breakers, counters, policy, slots }) }
+        let (slots, retired) = (Mutex::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { links, breakers, counters, policy, slots, retired }) }
     }
 
     /// Joins the subscription to a topic at a channel, or opens it. Must be called within a runtime.
@@ -138,24 +143,25 @@ impl Pool {
         self.seat(channel, Flow::PolledHeads, |entry| keep::polled(entry, fetcher, interval))
     }
 
-    /// Ends a subscription to heads that brings none, for all its users. What a later one finds is a new one.
-    pub(super) fn discard(&self, channel: &Channel, topic: &Topic) {
-        let slot = self.slots().remove(&(channel.key, Flow::Topic(topic.clone())));
-        if let Some(slot) = slot {
-            slot.entry.end(Gone::Lost(LossReason::Unhealthy));
-        }
+    /// Lets nobody join the subscription of this user any more: it is silent, and whoever comes gets a new one. Others who
+    /// are on it judge for themselves how long they bear that.
+    pub(super) fn retire(&self, tap: &Tap) {
+        let retired = self.slots().extract_if(|_, slot| Arc::ptr_eq(&slot.entry, &tap.seat.entry)).next();
+        self.retired().extend(retired.map(|(_, slot)| slot));
     }
 
     /// Ends all subscriptions at channels that are not to be used any more.
     pub(super) fn abandon(&self, is_unfit: impl Fn(&Channel) -> bool) {
-        self.slots().retain(|_, slot| {
+        let is_fit = |slot: &Slot| {
             let is_unfit = is_unfit(&slot.channel);
             if is_unfit {
                 // Before its task goes, which would have another word for it.
                 slot.entry.end(Gone::Lost(LossReason::Unhealthy));
             }
             !is_unfit
-        });
+        };
+        self.slots().retain(|_, slot| is_fit(slot));
+        self.retired().retain(is_fit);
     }
 
     /// Ends what nobody has needed for long enough. Never resolves.
@@ -166,6 +172,7 @@ impl Pool {
             let now = beats.tick().await;
             let linger = self.shared.policy.linger;
             self.slots().retain(|_, slot| !slot.entry.is_due(linger, now));
+            self.retired().retain(|slot| !slot.entry.is_due(Duration::ZERO, now));
         }
     }
 
@@ -183,11 +190,30 @@ impl Pool {
         let tap = entry.join(capacity);
         let task = tokio::spawn(keep(entry.clone())).abort_handle();
         slots.insert(key, Slot { entry, channel: channel.clone(), task });
+        make_room(&mut slots, channel.key);
         tap
+    }
+
+    fn retired(&self) -> MutexGuard<'_, Vec<Slot>> {
+        self.shared.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn slots(&self) -> MutexGuard<'_, HashMap<(ChannelKey, Flow), Slot>> {
         self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the one that nobody has needed for longest where too many of a channel linger: clients that come and go with ever
+/// new filters must not pile them up.
+fn make_room(slots: &mut HashMap<(ChannelKey, Flow), Slot>, channel: ChannelKey) {
+    let idle = slots.iter().filter(|(key, _)| key.0 == channel);
+    let mut idle: Vec<_> =
+        idle.filter_map(|(key, slot)| Some((slot.entry.idle_since()?, key.1.clone()))).collect();
+    if idle.len() > MAX_IDLE {
+        idle.sort_unstable_by_key(|(since, _)| *since);
+        for (_, flow) in idle.drain(..idle.len() - MAX_IDLE) {
+            slots.remove(&(channel, flow));
+        }
     }
 }
 

@@ -295,3 +295,28 @@ async fn whatever_ends_a_connection_loses_nothing() {
         assert_eq!(viewer.heads(2).await, net.blocks(height - 1, height), "round {round}");
     }
 }
+
+#[tokio::test]
+async fn a_subscription_that_died_without_a_word_is_made_anew() {
+    let net = Net::with(&["a"], |_| {}, |chain| chain.settings.new_heads_timeout = ms(300)).await;
+    let mut viewer = watch(&net).await;
+    // The connection is fine, and there is nobody else.
+    net.node("a").behave([Rule::method(NOTIFICATION, Fault::Omit)]);
+    let before = net.node("a").topic("newHeads").subscribed;
+    net.chain.mine(2);
+    assert_eq!(viewer.heads(2).await, net.blocks(12, 13));
+    assert!(net.node("a").topic("newHeads").subscribed > before);
+}
+
+#[tokio::test]
+async fn a_quiet_chain_ends_no_stream_and_costs_little() {
+    let net = Net::with(&["a", "b"], |_| {}, |chain| chain.settings.new_heads_timeout = ms(100)).await;
+    let mut viewer = watch(&net).await;
+    net.until_figures("all were silent by turns", |figures| figures.recovered >= 6).await;
+    let figures = net.figures();
+    assert_eq!((figures.exhausted, figures.left_out_blocks), (0, 0));
+    let asked: u64 = net.nodes.iter().map(|node| node.calls("eth_getBlockByNumber")).sum();
+    assert!(asked <= 2 * figures.failovers + 2, "{asked} questions, {} failovers", figures.failovers);
+    net.chain.mine(1);
+    assert_eq!(viewer.heads(1).await, net.blocks(12, 12));
+}

@@ -24,7 +24,7 @@ impl Branch {
     /// The newest block.
     pub(super) fn tip(&self) -> Option<(u64, BlockHash)> {
         let hash = *self.hashes.back()?;
-        Some((self.first + self.hashes.len() as u64 - 1, hash))
+        Some((self.first + (self.hashes.len() as u64 - 1), hash))
     }
 
     /// Number of the oldest remembered block; of the root, as long as nothing was forgotten.

@@ -56,9 +56,9 @@ impl Delivered {
     pub(super) fn trim(&mut self, tip: u64, limit: usize) {
         while self.logs.len() > limit
             && let Some(oldest) = self.logs.front().map(|log| log.number)
-            && oldest + BLOCKS_KEPT <= tip
+            && oldest.saturating_add(BLOCKS_KEPT) <= tip
         {
-            (self.floor, self.trimmed) = (oldest + 1, true);
+            (self.floor, self.trimmed) = (oldest.saturating_add(1), true);
             let gone = self.logs.partition_point(|log| log.number <= oldest);
             self.logs.drain(..gone);
         }

@@ -252,10 +252,14 @@ impl Headers {
         }
     }
 
-    /// The provider whose heads these were is left: they may still be on the way to a head of the next one.
-    pub(super) fn forget_announcements(&mut self) {
-        self.by_number.values_mut().for_each(|entry| (entry.announced, entry.live) = (None, false));
-        self.announced = 0;
+    /// The provider whose heads these were is left. Nothing more comes of it, and unless `keep` says so, its heads are
+    /// only on the way to those of the next one.
+    pub(super) fn distrust(&mut self, keep: bool) {
+        for entry in self.by_number.values_mut() {
+            entry.live = false;
+            entry.announced.take_if(|_| !keep);
+        }
+        self.recount();
     }
 
     /// Keeps no more than `heads` of the heads that wait, and no more than `others` beside them. Says how many heads

@@ -16,6 +16,8 @@ use super::search::Search;
 use super::serving::{Episode, Phase, Serving};
 use super::settling::Settling;
 
+mod asking;
+mod beginning;
 mod failover;
 mod linking;
 mod logs;

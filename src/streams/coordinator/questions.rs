@@ -40,6 +40,7 @@ struct Open {
 struct Failed {
     subject: Subject,
     tries: u32,
+    absences: u32,
     /// Not to be asked before; `None` once that has passed.
     not_before: Option<Instant>,
 }
@@ -66,9 +67,9 @@ impl Questions {
             && self.failed.iter().all(|failed| failed.subject != subject || failed.not_before.is_none())
     }
 
-    /// How often it failed since it was last answered.
-    pub(super) fn tries(&self, subject: Subject) -> u32 {
-        self.failed.iter().find(|failed| failed.subject == subject).map_or(0, |failed| failed.tries)
+    /// How often somebody answered that there is no such thing, since somebody last had it.
+    pub(super) fn absences(&self, subject: Subject) -> u32 {
+        self.failed.iter().find(|failed| failed.subject == subject).map_or(0, |failed| failed.absences)
     }
 
     /// The one to ask: the provider that serves the stream, and after it has failed the others and it in turn.
@@ -97,15 +98,16 @@ impl Questions {
         self.failed.retain(|failed| failed.subject != subject);
     }
 
-    /// The answer was of no use: again, later and of somebody else.
-    pub(super) fn fail(&mut self, subject: Subject, now: Instant) {
+    /// The answer was of no use: again, later and of somebody else. `absent` where it said that there is no such thing.
+    pub(super) fn fail(&mut self, subject: Subject, absent: bool, now: Instant) {
         let at = self.failed.iter().position(|failed| failed.subject == subject).unwrap_or_else(|| {
-            self.failed.push(Failed { subject, tries: 0, not_before: None });
+            self.failed.push(Failed { subject, tries: 0, absences: 0, not_before: None });
             self.failed.len() - 1
         });
         let failed = &mut self.failed[at];
         let delay = FIRST_DELAY.saturating_mul(1 << failed.tries.min(10)).min(LONGEST_DELAY);
         failed.tries += 1;
+        failed.absences += u32::from(absent);
         failed.not_before = Some(now + delay);
     }
 
@@ -151,7 +153,7 @@ mod tests {
             assert!(!questions.may_ask(LATEST), "it is out");
             assert_eq!(questions.take(fetch), Some(LATEST));
             assert_eq!(questions.take(fetch), None, "answered once");
-            questions.fail(LATEST, now);
+            questions.fail(LATEST, true, now);
             assert_eq!(questions.next_retry(), Some(now + Duration::from_millis(millis)));
             questions.wake(now + Duration::from_millis(millis - 1));
             assert!(!questions.may_ask(LATEST));
@@ -165,10 +167,11 @@ mod tests {
     #[test]
     fn an_answer_ends_the_waiting() {
         let mut questions = Questions::default();
-        questions.fail(LATEST, Instant::now());
-        assert_eq!(questions.tries(LATEST), 1);
+        questions.fail(LATEST, false, Instant::now());
+        questions.fail(LATEST, true, Instant::now());
+        assert_eq!(questions.absences(LATEST), 1);
         questions.settle(LATEST);
-        assert!(questions.may_ask(LATEST) && questions.tries(LATEST) == 0);
+        assert!(questions.may_ask(LATEST) && questions.absences(LATEST) == 0);
         assert_eq!(questions.source(LATEST, PEER), Source::Peer(PEER));
     }
 

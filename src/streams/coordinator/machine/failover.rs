@@ -142,7 +142,8 @@ impl Coordinator {
         self.episode.get_or_insert(Episode { since: now, filled: 0, doubted: false, degraded: false });
         self.filling_to = None;
         self.checkpoint = None;
-        self.headers.forget_announcements();
+        // Before there is a root, what was announced is the first that the stream has to hand out.
+        self.headers.distrust(self.branch.tip().is_none());
         self.questions.forsake(peer);
         if let Some(settling) = &mut self.settling {
             settling.distrust(now);

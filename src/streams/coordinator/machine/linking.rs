@@ -1,7 +1,5 @@
 //! Heads become blocks of the branch.
 
-use std::collections::HashSet;
-
 use tokio::time::Instant;
 
 use lasso_layers::catalog::Continuity;
@@ -9,28 +7,14 @@ use lasso_layers::catalog::Continuity;
 use crate::streams::block::Header;
 
 use super::super::headers::{Announced, Entry, Key, Walk};
-use super::super::protocol::{Action, BlockId, End, FetchId, Lease, Note, Peer, Source, Unavailable};
-use super::super::questions::Subject;
+use super::super::protocol::{Action, End, Lease, Note};
 use super::{Coordinator, Root};
-
-/// So often a head is looked for before it is taken for made up.
-const LOOKS: u32 = 4;
-const LATEST: Subject = Subject::Block(BlockId::Latest);
 
 impl Coordinator {
     /// The place of a head that comes now.
     pub(super) fn next_order(&mut self) -> u64 {
         self.heads += 1;
         self.heads
-    }
-
-    /// Has the provider asked for its newest head, which will count as one that came now.
-    pub(super) fn want_latest(&mut self) {
-        let order = self.next_order();
-        if let Some(serving) = self.serving_mut() {
-            serving.latest.get_or_insert(order);
-            serving.was_asked = true;
-        }
     }
 
     /// A head came by itself.
@@ -80,105 +64,10 @@ impl Coordinator {
         }
     }
 
-    /// The head that the provider had when it confirmed, or has when asked.
-    pub(super) fn on_target(&mut self, header: Header, order: u64, now: Instant) {
-        let key = (header.number, header.hash);
-        let Some(serving) = self.serving_mut() else { return };
-        serving.highest = serving.highest.max(header.number);
-        serving.target.get_or_insert(key);
-        if self.branch.tip().is_none() {
-            self.checkpoint = Some(header);
-        } else if self.branch.contains(key.0, key.1) {
-            self.confirm_target(key);
-        } else if header.number >= self.branch.first() || self.root != Root::Firm || self.branch.is_trimmed()
-        {
-            self.headers.announce(header, Announced { order, at: now }, false);
-        }
-    }
-
-    /// Begins the branch, silently: with the head that the provider had at the beginning, but below what it announced,
-    /// which the answer may have overtaken. Without such a head, below the first one that it announced. What is announced
-    /// counts once something leads to it or somebody has shown it.
-    fn take_root(&mut self) {
-        let can_ask = self.checkpoint.is_some() || self.headers.has_fetched();
-        let mut root = None;
-        for entry in self.headers.awaited() {
-            let head = &entry.header;
-            let key = (head.number, head.hash);
-            if self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.number < head.number) {
-                break;
-            }
-            let leads_there = |checkpoint: &Header| self.headers.leads(checkpoint, key);
-            let is_led_to = self.headers.is_parent(key) || self.checkpoint.as_ref().is_some_and(leads_there);
-            if is_led_to || entry.fetched {
-                root = Some((head.number.saturating_sub(1), head.parent));
-                break;
-            }
-            // Questions are answered, and nobody has it: it was made up.
-            let looks = self.questions.tries(Subject::Block(BlockId::Hash(head.hash)));
-            if !can_ask || looks < LOOKS {
-                return;
-            }
-        }
-        let is_asked = root.is_none() && !self.headers.are_awaited();
-        let checkpoint = self.checkpoint.as_ref().map(|head| (head.number, head.hash));
-        let Some(root) = root.or(checkpoint) else { return };
-        let is_asked = is_asked && self.serving().is_some_and(|serving| serving.was_asked);
-        self.root = if is_asked { Root::Asked } else { Root::Silent };
-        self.checkpoint = None;
-        self.branch.start(root.0, root.1);
-        if let Some(settling) = &mut self.settling {
-            settling.start_at(root.0 + 1);
-        }
-        if let Some(serving) = self.serving_mut() {
-            serving.latest = None;
-        }
-    }
-
-    /// A provider that was behind has come to this block of the branch. It has left what was below the branch.
-    fn confirm_target(&mut self, key: Key) {
-        self.headers.drop_below(self.branch.first());
-        if let Some(target) = self.serving_mut().and_then(|serving| serving.target.as_mut())
-            && target.0 <= key.0
-        {
-            *target = key;
-        }
-    }
-
     fn heard_if_new(&mut self, key: Key, now: Instant) {
         let is_new = !self.headers.is_announced(key);
         if let Some(serving) = self.serving_mut().filter(|_| is_new) {
             serving.heard = now;
-        }
-    }
-
-    /// A block was asked for.
-    pub(super) fn on_block(
-        &mut self,
-        fetch: FetchId,
-        outcome: Result<Option<Header>, Unavailable>,
-        now: Instant,
-    ) {
-        // Nobody waits for the answers of providers that were left.
-        let Some(subject) = self.questions.take(fetch) else { return };
-        let Subject::Block(id) = subject else { return };
-        let answers = |header: &Header| match id {
-            BlockId::Latest => true,
-            BlockId::Number(number) => header.number == number,
-            BlockId::Hash(hash) => header.hash == hash,
-        };
-        match outcome {
-            Ok(Some(header)) if answers(&header) => {
-                self.questions.settle(subject);
-                match self.serving_mut().and_then(|serving| serving.latest.take_if(|_| subject == LATEST)) {
-                    Some(order) => self.on_target(header, order, now),
-                    None if self.headers.are_awaited() => self.headers.add_fetched(header),
-                    // What it was to lead to was dropped or linked meanwhile.
-                    None => {}
-                }
-            }
-            // The provider does not have it yet, or could not say.
-            Ok(_) | Err(Unavailable) => self.questions.fail(subject, now),
         }
     }
 
@@ -277,7 +166,7 @@ impl Coordinator {
         let number = entry.header.number;
         let unsettled = self.settling.as_mut().map_or(0, |settling| settling.give_up(tip, out));
         // Its parent is not what the client has, so that something is missing whatever the numbers say.
-        let blocks = number.saturating_sub(tip + 1).max(1) + unsettled;
+        let blocks = number.saturating_sub(tip.saturating_add(1)).max(1) + unsettled;
         out.push(Action::Note(Note::GapLeft { blocks }));
         self.cut_from(number, out);
         self.branch.start(number, entry.header.hash);
@@ -291,7 +180,7 @@ impl Coordinator {
     }
 
     /// A head cannot be reached block by block.
-    fn give_way(&mut self, end: End, key: Key, now: Instant, out: &mut Vec<Action>) {
+    pub(super) fn give_way(&mut self, end: End, key: Key, now: Instant, out: &mut Vec<Action>) {
         match self.policy.continuity {
             Continuity::Strict => self.end(end, out),
             Continuity::BestEffort => self.jump(key, now, out),
@@ -309,116 +198,9 @@ impl Coordinator {
         drop(keys);
         self.filling_to = None;
         self.go_to(key, now, out);
-        if let Some(head) = self.headers.newest(number + 1) {
+        if let Some(head) = self.headers.newest(number.saturating_add(1)) {
             self.jump(head, now, out);
         }
         true
-    }
-
-    /// Asks for what is missing between the branch and the heads that wait.
-    pub(super) fn ask_for_blocks(&mut self, now: Instant, out: &mut Vec<Action>) {
-        let Some(serving) = self.serving() else { return };
-        let peer = serving.peer;
-        if serving.latest.is_some() && self.questions.may_ask(LATEST) {
-            // Of nobody else: it is this provider's heads that will follow.
-            let source = Source::Peer(peer);
-            let fetch = self.questions.ask(LATEST, source);
-            out.push(Action::FetchBlock { fetch, block: BlockId::Latest, source });
-        }
-        if !self.headers.are_awaited() {
-            self.questions.retain_failed(|subject| subject == LATEST || matches!(subject, Subject::Logs(_)));
-            return;
-        }
-        let Some((tip, _)) = self.branch.tip() else {
-            // One of them is to be the first of the stream.
-            let unseen = self.headers.awaited().filter(|entry| !entry.fetched);
-            let unseen: Vec<_> = unseen.map(|entry| entry.header.hash).collect();
-            return unseen.into_iter().for_each(|hash| self.ask_for_block(BlockId::Hash(hash), peer, out));
-        };
-        if self.is_behind() {
-            return;
-        }
-        let window = self.policy.window;
-        let survey = self.headers.survey(&self.branch, tip, self.tip_order);
-        // Heads that were made up fall out again; what was asked because of them must not pile up.
-        let filling = self.filling_to.into_iter().flat_map(|number| self.headers.fetched_at(number));
-        let filling =
-            filling.filter_map(|top| match self.headers.walk((top.number, top.hash), &self.branch) {
-                Walk::Missing((_, hash)) => Some(hash),
-                _ => None,
-            });
-        let wanted: HashSet<_> =
-            survey.missing.iter().map(|(_, _, missing)| missing.1).chain(filling).collect();
-        self.questions.retain_failed(|subject| match subject {
-            Subject::Block(BlockId::Hash(hash)) => wanted.contains(&hash),
-            Subject::Block(BlockId::Number(number)) => number > tip,
-            Subject::Block(BlockId::Latest) | Subject::Logs(_) => true,
-        });
-        let (near, wide): (Vec<_>, Vec<_>) =
-            survey.missing.into_iter().partition(|(_, _, missing)| missing.0.saturating_sub(tip) <= window);
-        for (_, _, missing) in &near {
-            // By its number it may be on its way already.
-            if !self.questions.is_open(Subject::Block(BlockId::Number(missing.0))) {
-                self.ask_for_block(BlockId::Hash(missing.1), peer, out);
-            }
-        }
-        for (_, _, missing) in &near {
-            self.ask_for_hole(tip, missing.0, peer, out);
-        }
-        if let Some((_, head, _)) = wide.first() {
-            self.ask_about_wide_gap(tip, *head, peer, now, out);
-        }
-    }
-
-    /// A head is so far away that the gap may not be filled. Anybody can claim to be far ahead, so that is only
-    /// believed once a block is shown which is out of reach too.
-    fn ask_about_wide_gap(&mut self, tip: u64, head: Key, peer: Peer, now: Instant, out: &mut Vec<Action>) {
-        if let Some(number) = self.filling_to {
-            let tops: Vec<_> = self.headers.fetched_at(number).map(|header| (number, header.hash)).collect();
-            if tops.is_empty() {
-                self.ask_for_block(BlockId::Number(number), peer, out);
-            }
-            for top in tops {
-                if let Walk::Missing(missing) = self.headers.walk(top, &self.branch) {
-                    self.ask_for_block(BlockId::Hash(missing.1), peer, out);
-                }
-            }
-            return self.ask_for_hole(tip, number, peer, out);
-        }
-        let out_of_reach = tip.saturating_add(self.policy.window).saturating_add(1);
-        if self.headers.fetched_at(out_of_reach).next().is_none() {
-            return self.ask_for_block(BlockId::Number(out_of_reach), peer, out);
-        }
-        match self.policy.continuity {
-            Continuity::Strict => self.end(End::GapTooWide, out),
-            Continuity::BestEffort => match self.policy.max_backfill.min(self.policy.window) {
-                0 => self.give_way(End::GapTooWide, head, now, out),
-                blocks => {
-                    self.filling_to = Some(tip + blocks);
-                    self.ask_about_wide_gap(tip, head, peer, now, out);
-                }
-            },
-        }
-    }
-
-    /// Asks for the blocks above the tip and below `top` of which nothing is at hand.
-    fn ask_for_hole(&mut self, tip: u64, top: u64, peer: Peer, out: &mut Vec<Action>) {
-        for number in tip + 1..top {
-            if self.questions.count() >= self.policy.concurrency {
-                return;
-            }
-            if !self.headers.has_number(number) {
-                self.ask_for_block(BlockId::Number(number), peer, out);
-            }
-        }
-    }
-
-    fn ask_for_block(&mut self, block: BlockId, peer: Peer, out: &mut Vec<Action>) {
-        let subject = Subject::Block(block);
-        if self.questions.count() < self.policy.concurrency.max(1) && self.questions.may_ask(subject) {
-            let source = self.questions.source(subject, peer);
-            let fetch = self.questions.ask(subject, source);
-            out.push(Action::FetchBlock { fetch, block, source });
-        }
     }
 }

@@ -89,7 +89,7 @@ impl Coordinator {
                 serving.progress = now;
             }
         } else {
-            self.questions.fail(subject, now);
+            self.questions.fail(subject, false, now);
         }
     }
 

@@ -238,3 +238,17 @@ fn a_tick_before_its_time_changes_nothing() {
     rig.give(Input::Tick);
     assert_eq!((rig.machine().deadline(), rig.said.len()), (deadline, said));
 }
+
+#[test]
+fn a_number_beyond_all_others_does_no_harm() {
+    let mut rig = Rig::heads(strict());
+    rig.grow('z', u64::MAX..=u64::MAX);
+    rig.confirm(Some((u64::MAX, 'z')));
+    rig.grow('a', 1..=12);
+    rig.head((12, 'a'));
+    rig.answer();
+    assert_eq!(rig.emitted(), "12a");
+    rig.head((u64::MAX, 'z'));
+    rig.pass(60_000);
+    assert_eq!(rig.emitted(), "");
+}

@@ -19,6 +19,7 @@ use foldhash::HashMap;
 use lasso_layers::attempt::breaker::Breakers;
 use lasso_layers::call::subscribe::Topic;
 use lasso_layers::catalog::{Channel, ChannelKey};
+use lasso_layers::state::heights::Heights;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -29,6 +30,7 @@ use super::block::{Header, Log};
 use super::coordinator::LossReason;
 use super::counters::StreamCounters;
 use super::fetch::Fetcher;
+use crate::strangers::Strangers;
 use crate::upstream::ws::Links;
 
 /// How upstream subscriptions are kept.
@@ -95,6 +97,8 @@ pub(super) struct Pool {
 struct Shared {
     links: Links,
     breakers: Breakers,
+    heights: Heights,
+    strangers: Strangers,
     counters: StreamCounters,
     policy: PoolPolicy,
     slots: Mutex<HashMap<(ChannelKey, Flow), Slot>>,
@@ -112,19 +116,23 @@ impl Pool {
     pub(super) fn new(
         links: Links,
         breakers: Breakers,
+        heights: Heights,
+        strangers: Strangers,
         counters: StreamCounters,
         policy: PoolPolicy,
     ) -> Self {
         let slots = Mutex::default();
-        Self { shared: Arc::new(Shared { links, breakers, counters, policy, slots }) }
+        Self { shared: Arc::new(Shared { links, breakers, heights, strangers, counters, policy, slots }) }
     }
 
     /// Joins the subscription to a topic at a channel, or opens it. Must be called within a runtime.
     pub(super) fn join(&self, channel: &Arc<Channel>, topic: &Topic) -> Tap {
-        let Shared { links, breakers, counters, policy, .. } = &*self.shared;
+        let Shared { links, breakers, heights, strangers, counters, policy, .. } = &*self.shared;
         let subscription = || Subscription {
             links: *links,
             breakers: *breakers,
+            heights: *heights,
+            strangers: *strangers,
             counters: counters.clone(),
             channel: channel.clone(),
             topic: topic.clone(),

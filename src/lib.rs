@@ -13,6 +13,9 @@
 //!    provider, and reads the reply.
 //! 5. The reply goes back up the same way, and its bytes into the response.
 //!
+//! A client of a WebSocket comes in by [`server`] too, with messages instead of requests. What it subscribes to comes
+//! from [`streams`], over the connections of [`upstream`].
+//!
 //! Beside the requests run the [`tasks`]: upstreams are probed and asked for their heights, profiles are reloaded,
 //! idle clients are forgotten. What they find out about providers is in [`health`], for pages to show; nodes of another
 //! chain are kept out by [`strangers`]. What was measured goes into a file, [`history`]. [`telemetry`] says where log
@@ -21,8 +24,9 @@
 //! # For embedders
 //!
 //! [`router::Router`] is the whole thing without command line and signals. [`upstream::HttpUpstream`] is the
-//! connection pool alone, for a stack of one's own. [`sim`] are nodes for tests: they answer like a chain and fail on
-//! demand. `examples/` shows stacks of one's own in servers of one's own.
+//! connection pool alone, for a stack of one's own; [`server::WebSockets`] serves sockets over one, in whatever server.
+//! [`sim`] are nodes for tests: they answer like a chain and fail on demand. `examples/` shows stacks of one's own in
+//! servers of one's own.
 
 pub mod cli;
 mod clock;

@@ -59,7 +59,7 @@ where
         .layer(SubscribeLayer::new(subscriptions))
         // What was answered so far holds no place of those that a client's socket has for forwarded calls.
         .layer(InflightLayer::new())
-        .service(forwarding(runtime, settings, upstream));
+        .service(forwarding(runtime, settings, upstream, candidates(runtime)));
     BoxCloneSyncService::new(stack)
 }
 
@@ -80,7 +80,21 @@ where
     U::Future: Send,
 {
     let profile = ProfileLayer::new(runtime.live.clone(), policies::profile(settings));
-    BoxCloneSyncService::new(profile.layer(forwarding(runtime, settings, upstream)))
+    // A stream that could not be answered by one provider asks the others.
+    let candidates = candidates(runtime).filter(Stage::Custom, Others);
+    BoxCloneSyncService::new(profile.layer(forwarding(runtime, settings, upstream, candidates)))
+}
+
+/// What rules a channel out, beside what the catalogue says.
+fn candidates(runtime: &Runtime) -> CandidateLayer {
+    CandidateLayer::new()
+        .filter(Stage::Liveness, runtime.links)
+        .filter(Stage::Liveness, runtime.strangers)
+        .filter(Stage::Liveness, runtime.stalls)
+        .filter(Stage::Circuit, runtime.breakers)
+        .filter(Stage::RateLimit, runtime.paces)
+        .filter(Stage::Lag, runtime.heights)
+        .heads(runtime.heights)
 }
 
 /// From the choice of channels to the upstream.
@@ -88,20 +102,12 @@ fn forwarding<U>(
     runtime: &Runtime,
     settings: &Settings,
     upstream: U,
+    candidates: CandidateLayer,
 ) -> impl Service<Call, Response = Reply, Error = Failure, Future: Send> + Clone + Send + Sync + use<U>
 where
     U: Service<Attempt, Response = Reply, Error = Failure> + Clone + Send + Sync + 'static,
     U::Future: Send,
 {
-    let candidates = CandidateLayer::new()
-        .filter(Stage::Liveness, runtime.links)
-        .filter(Stage::Liveness, runtime.strangers)
-        .filter(Stage::Liveness, runtime.stalls)
-        .filter(Stage::Circuit, runtime.breakers)
-        .filter(Stage::RateLimit, runtime.paces)
-        .filter(Stage::Lag, runtime.heights)
-        .filter(Stage::Custom, Others)
-        .heads(runtime.heights);
     let strategies = StrategyLayer::new()
         .tier_order(policies::tier_order(settings))
         .entropy(runtime.entropy.clone())

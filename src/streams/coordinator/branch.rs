@@ -52,12 +52,10 @@ impl Branch {
         }
     }
 
-    /// Takes away every block from `number` on and says how many there were. May leave the branch empty.
-    pub(super) fn cut_from(&mut self, number: u64) -> u64 {
-        let kept = number.saturating_sub(self.first);
-        let before = self.hashes.len();
-        self.hashes.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
-        (before - self.hashes.len()) as u64
+    /// Takes away every block from `number` on and says which those were. May leave the branch empty.
+    pub(super) fn cut_from(&mut self, number: u64) -> VecDeque<BlockHash> {
+        let kept = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        self.hashes.split_off(kept.min(self.hashes.len()))
     }
 }
 
@@ -95,15 +93,15 @@ mod tests {
     }
 
     #[test]
-    fn cutting_tells_how_deep_it_went() {
+    fn cutting_tells_what_it_took() {
         let mut branch = Branch::default();
         branch.start(1, hash(1));
         branch.push(hash(2), 10);
         branch.push(hash(3), 10);
-        assert_eq!(branch.cut_from(8), 0);
-        assert_eq!(branch.cut_from(2), 2);
+        assert!(branch.cut_from(8).is_empty());
+        assert_eq!(branch.cut_from(2), [hash(2), hash(3)]);
         assert_eq!(branch.tip(), Some((1, hash(1))));
-        assert_eq!(branch.cut_from(1), 1);
+        assert_eq!(branch.cut_from(1), [hash(1)]);
         assert_eq!(branch.tip(), None);
     }
 }

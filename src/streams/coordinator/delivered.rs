@@ -25,11 +25,6 @@ impl Delivered {
         *self = Self { floor: number, ..Self::default() };
     }
 
-    /// Logs of blocks below this one are no longer of interest.
-    pub(super) fn exclude_below(&mut self, number: u64) {
-        self.floor = self.floor.max(number);
-    }
-
     /// This block takes the root's place.
     pub(super) fn include(&mut self, number: u64) {
         self.floor = self.floor.min(number);

@@ -27,7 +27,7 @@ pub(super) struct Entry {
     /// It came by itself, and its logs with it.
     pub(super) live: bool,
     /// It was asked for by its number or hash and answered.
-    fetched: bool,
+    pub(super) fetched: bool,
 }
 
 /// When a head came.
@@ -41,14 +41,12 @@ pub(super) struct Announced {
 /// Where the parents of a header lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Walk {
-    /// To a block of the branch, or to the height of its root, where another block takes the root's place.
+    /// To a block of the branch; or not above its root, so that another block takes the root's place.
     Linked,
     /// Below the oldest block that is remembered.
     TooDeep,
     /// To a block that is not at hand.
     Missing(Key),
-    /// Nowhere: a number does not follow its parent's, or the block is older than the branch.
-    Broken,
 }
 
 /// What is known of the heads that wait, all together.
@@ -101,6 +99,25 @@ impl Headers {
         self.by_number.get(&key).is_some_and(|entry| entry.announced.is_some())
     }
 
+    /// Whether parents at hand lead from a header to this block, or it is itself this block.
+    pub(super) fn leads(&self, from: &Header, to: Key) -> bool {
+        let mut key = (from.number, from.hash);
+        let mut parent = from.parent;
+        while key.0 > to.0 {
+            key = (key.0 - 1, parent);
+            match self.by_number.get(&key) {
+                Some(entry) => parent = entry.header.parent,
+                None => break,
+            }
+        }
+        key == to
+    }
+
+    /// Whether another header at hand names this one as its parent.
+    pub(super) fn is_parent(&self, (number, hash): Key) -> bool {
+        self.at(number.saturating_add(1)).any(|entry| entry.header.parent == hash)
+    }
+
     /// Any header of this number.
     pub(super) fn has_number(&self, number: u64) -> bool {
         self.at(number).next().is_some()
@@ -117,10 +134,10 @@ impl Headers {
     }
 
     /// The head that came last, of those that have at least this number.
-    pub(super) fn newest(&self, least: u64) -> Option<&Header> {
+    pub(super) fn newest(&self, least: u64) -> Option<Key> {
         let awaited = self.by_number.range((least, BlockHash([0; 32]))..);
-        let newest = awaited.filter_map(|(_, entry)| Some((entry.announced?.order, &entry.header)));
-        newest.max_by_key(|(order, _)| *order).map(|(_, header)| header)
+        let newest = awaited.filter_map(|(key, entry)| Some((entry.announced?.order, *key)));
+        newest.max_by_key(|(order, _)| *order).map(|(_, key)| key)
     }
 
     /// The head that has waited longest.
@@ -129,14 +146,19 @@ impl Headers {
         awaited.min_by_key(|(_, announced)| announced.order)
     }
 
-    /// The lowest head that waits.
-    pub(super) fn lowest(&self) -> Option<&Header> {
-        self.by_number.values().find(|entry| entry.announced.is_some()).map(|entry| &entry.header)
+    /// The heads that wait, the lowest first.
+    pub(super) fn awaited(&self) -> impl Iterator<Item = &Entry> {
+        self.by_number.values().filter(|entry| entry.announced.is_some())
+    }
+
+    /// Whether anything here was asked for and answered.
+    pub(super) fn has_fetched(&self) -> bool {
+        self.by_number.values().any(|entry| entry.fetched)
     }
 
     /// Walks from a header over its parents towards the branch.
     pub(super) fn walk(&self, from: Key, branch: &Branch) -> Walk {
-        self.walk_unless(from, branch, &mut |_| false).unwrap_or(Walk::Broken)
+        self.walk_unless(from, branch, &mut |_| false).expect("nothing stops it")
     }
 
     /// The same; `None` as soon as `stop` says so of a header on the way.
@@ -147,15 +169,12 @@ impl Headers {
                 return None;
             }
             let Some(entry) = self.by_number.get(&key) else { return Some(Walk::Missing(key)) };
-            if key.0 < branch.first() {
-                return Some(Walk::Broken);
-            }
-            if key.0 == branch.first() {
+            if key.0 <= branch.first() {
                 return Some(match entry.fetched {
-                    _ if branch.is_trimmed() => Walk::TooDeep,
-                    true => Walk::Linked,
                     // No parent speaks for it, so its provider has to show it once more.
                     false => Walk::Missing(key),
+                    true if branch.is_trimmed() => Walk::TooDeep,
+                    true => Walk::Linked,
                 });
             }
             let below = (key.0 - 1, entry.header.parent);
@@ -183,7 +202,7 @@ impl Headers {
                     _ => (survey.linked, linked_order) = (Some(*key), order),
                 },
                 Some(Walk::TooDeep) if order > tip_order => survey.too_deep = survey.too_deep.or(Some(*key)),
-                Some(Walk::TooDeep | Walk::Broken) => survey.hopeless.push(*key),
+                Some(Walk::TooDeep) => survey.hopeless.push(*key),
                 Some(Walk::Missing(missing)) => survey.missing.push((order, *key, missing)),
             }
         }
@@ -195,10 +214,13 @@ impl Headers {
     pub(super) fn take_path(&mut self, to: Key, branch: &Branch) -> Vec<Entry> {
         let mut path = Vec::new();
         let mut key = to;
-        while key.0 >= branch.first() && !branch.contains(key.0, key.1) {
+        while !branch.contains(key.0, key.1) {
             let Some(entry) = self.remove(key) else { break };
             key = (key.0.saturating_sub(1), entry.header.parent);
             path.push(entry);
+            if path.last().is_some_and(|lowest| lowest.header.number <= branch.first()) {
+                break;
+            }
         }
         path.reverse();
         path
@@ -219,6 +241,14 @@ impl Headers {
         self.recount();
         if self.announced == 0 {
             self.by_number.clear();
+        }
+    }
+
+    /// Forgets everything below this number.
+    pub(super) fn drop_below(&mut self, number: u64) {
+        if self.by_number.first_key_value().is_some_and(|(key, _)| key.0 < number) {
+            self.by_number.retain(|key, _| key.0 >= number);
+            self.recount();
         }
     }
 
@@ -300,7 +330,7 @@ mod tests {
         assert_eq!(headers.walk(top, &branch(8..=10)), Walk::Linked);
         assert_eq!(headers.walk(top, &branch(4..=10)), Walk::Missing((7, hash(7, 1))));
         assert_eq!(headers.walk(top, &branch(2..=12)), Walk::TooDeep, "8 is the oldest that is remembered");
-        assert_eq!(headers.walk((8, hash(8, 1)), &branch(9..=10)), Walk::Broken);
+        assert_eq!(headers.walk((8, hash(8, 1)), &branch(9..=10)), Walk::Linked, "it takes the root's place");
         let path = headers.take_path(top, &branch(8..=10));
         assert_eq!(path.iter().map(|entry| entry.header.number).collect::<Vec<_>>(), [8, 9, 10, 11]);
     }
@@ -318,7 +348,7 @@ mod tests {
         let survey = headers.survey(&branch(8..=11), 11, 2);
         assert_eq!(survey.hopeless, [(11, hash(11, 2))]);
         headers.prune(12, 2);
-        assert_eq!(headers.lowest().map(|header| header.number), Some(90));
+        assert_eq!(headers.awaited().next().map(|entry| entry.header.number), Some(90));
     }
 
     #[test]
@@ -338,7 +368,7 @@ mod tests {
         (20..30).for_each(|number| announce(&mut headers, header(number, 0, 0), number));
         (40..50).for_each(|number| headers.add_fetched(header(number, 0, 0)));
         assert_eq!(headers.bound(4, 10), 6);
-        assert_eq!(headers.lowest().map(|header| header.number), Some(26));
+        assert_eq!(headers.awaited().next().map(|entry| entry.header.number), Some(26));
         assert!(headers.has_number(40));
         assert_eq!(headers.bound(4, 9), 0);
         assert!(!headers.has_number(40));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::streams::block::{BlockHash, Bloom};
+use crate::streams::block::{BlockHash, Bloom, Header};
 
 use super::branch::Branch;
 use super::headers::Headers;
@@ -40,12 +40,9 @@ pub struct Coordinator {
     over: bool,
 
     branch: Branch,
-    /// The root was asked for while heads were on their way already: it may be the first of them.
-    root_is_open: bool,
-    /// There is a root and nothing above it was handed out.
-    root_is_silent: bool,
-    /// A head came that is no higher than the silent root: the provider is asked whether the root exists.
-    root_is_in_doubt: bool,
+    root: Root,
+    /// The head that the provider had at the beginning, as long as there is no root.
+    checkpoint: Option<Header>,
     headers: Headers,
     /// How many heads came.
     heads: u64,
@@ -57,6 +54,17 @@ pub struct Coordinator {
     questions: Questions,
     /// Of a stream of logs.
     settling: Option<Settling>,
+}
+
+/// What is known of the block that the branch begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Root {
+    /// The head that the provider had at the beginning. It was not handed out, and nothing was.
+    Silent,
+    /// The same; it was asked for, so that it may have come after the beginning and be announced yet.
+    Asked,
+    /// Something was handed out.
+    Firm,
 }
 
 impl Coordinator {
@@ -87,9 +95,8 @@ impl Coordinator {
             established: false,
             over: false,
             branch: Branch::default(),
-            root_is_open: false,
-            root_is_silent: false,
-            root_is_in_doubt: false,
+            root: Root::Silent,
+            checkpoint: None,
             headers: Headers::default(),
             heads: 0,
             tip_order: 0,
@@ -119,7 +126,7 @@ impl Coordinator {
             Input::Lost { lease, reason } => self.on_lost(lease, reason, now, out),
             Input::Head { lease, header } => self.on_head(lease, header, now, out),
             Input::Log { lease, log } => self.on_log(lease, log, now, out),
-            Input::Block { fetch, outcome } => self.on_block(fetch, outcome, now, out),
+            Input::Block { fetch, outcome } => self.on_block(fetch, outcome, now),
             Input::Logs { fetch, outcome, complete } => self.on_logs(fetch, outcome, complete, now),
             Input::Tick => {}
         }
@@ -211,7 +218,8 @@ impl Coordinator {
 
     /// Whether the provider has not come as far as the stream. What it says of another branch does not count then.
     fn is_behind(&self) -> bool {
-        let tip = self.branch.tip();
+        // Before anything was handed out there is nothing to go back from.
+        let tip = self.branch.tip().filter(|_| self.root == Root::Firm);
         self.serving().is_some_and(|serving| {
             !serving.is_believed && tip.is_some_and(|(number, _)| serving.highest < number)
         })

@@ -60,9 +60,9 @@ impl Questions {
             && self.failed.iter().all(|failed| failed.subject != subject || failed.not_before.is_none())
     }
 
-    /// Whether it failed before and has not been answered since.
-    pub(super) fn has_failed(&self, subject: Subject) -> bool {
-        self.failed.iter().any(|failed| failed.subject == subject)
+    /// How often it failed since it was last answered.
+    pub(super) fn tries(&self, subject: Subject) -> u32 {
+        self.failed.iter().find(|failed| failed.subject == subject).map_or(0, |failed| failed.tries)
     }
 
     /// The one to ask: the provider that serves the stream, and after it has failed the others and it in turn.
@@ -160,9 +160,9 @@ mod tests {
     fn an_answer_ends_the_waiting() {
         let mut questions = Questions::default();
         questions.fail(LATEST, Instant::now());
-        assert!(questions.has_failed(LATEST));
+        assert_eq!(questions.tries(LATEST), 1);
         questions.settle(LATEST);
-        assert!(questions.may_ask(LATEST) && !questions.has_failed(LATEST));
+        assert!(questions.may_ask(LATEST) && questions.tries(LATEST) == 0);
         assert_eq!(questions.source(LATEST, PEER), Source::Peer(PEER));
     }
 

@@ -41,6 +41,8 @@ pub(super) struct Serving {
     pub(super) has_pushed: bool,
     /// Its newest head is to be asked for; the place among the heads that the answer will have.
     pub(super) latest: Option<u64>,
+    /// It was asked for its newest head.
+    pub(super) was_asked: bool,
 }
 
 /// An interruption, from the first trigger until the stream is caught up.
@@ -49,6 +51,8 @@ pub(super) struct Episode {
     pub(super) since: Instant,
     /// How many blocks were filled in.
     pub(super) filled: u64,
+    /// A provider was left because the chain that it told of was shorter.
+    pub(super) doubted: bool,
     /// Its time is over; whoever comes is taken.
     pub(super) degraded: bool,
 }

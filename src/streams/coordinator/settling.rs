@@ -14,6 +14,9 @@ use super::delivered::Delivered;
 use super::headers::Key;
 use super::protocol::{Action, StreamPolicy};
 
+/// So many of the blocks that left the branch are remembered.
+const LEFT_LIMIT: usize = 256;
+
 /// The logs of a stream of logs.
 pub(super) struct Settling {
     admits: Box<dyn Fn(&Bloom) -> bool + Send>,
@@ -31,6 +34,8 @@ pub(super) struct Settling {
     delivered: Delivered,
     /// The newest block that was settled on what came by itself, as long as nobody was asked about it.
     unasked: Option<Header>,
+    /// Blocks that left the branch lately. Logs that came again while they were in it were taken for repeated.
+    left: VecDeque<BlockHash>,
 }
 
 /// A block that waits for its logs.
@@ -81,6 +86,7 @@ impl Settling {
             spilled: None,
             delivered: Delivered::default(),
             unasked: None,
+            left: VecDeque::new(),
         }
     }
 
@@ -92,17 +98,14 @@ impl Settling {
         self.drop_loose_below(number);
     }
 
-    /// Logs of blocks below this one are no longer taken by themselves.
-    pub(super) fn exclude_below(&mut self, number: u64) {
-        self.delivered.exclude_below(number);
-    }
-
     /// A block is linked. `live` says that its logs come by themselves, all of them; `filled` is told on with its logs.
     pub(super) fn enqueue(&mut self, header: Header, live: bool, filled: bool, now: Instant) {
         let logs = self.loose.remove(&(header.number, header.hash)).unwrap_or_default();
         self.loose_count -= logs.len();
         let admitted = header.bloom.as_ref().is_none_or(|bloom| (self.admits)(bloom));
-        let spilled = self.spilled.is_some_and(|highest| header.number <= highest);
+        let spilled = self.spilled.is_some_and(|highest| header.number <= highest)
+            || !self.delivered.remembers(header.number)
+            || self.left.contains(&header.hash);
         let stage = match () {
             // No log of the block can match, and none came that would belie the bloom.
             () if !admitted && logs.is_empty() => Stage::Settled,
@@ -167,7 +170,10 @@ impl Settling {
     }
 
     /// Blocks from `number` on left the branch. What was handed out of them is taken back, newest first.
-    pub(super) fn withdraw_from(&mut self, number: u64) -> Vec<Bytes> {
+    pub(super) fn withdraw_from(&mut self, number: u64, blocks: VecDeque<BlockHash>) -> Vec<Bytes> {
+        self.left.extend(blocks);
+        let excess = self.left.len().saturating_sub(LEFT_LIMIT);
+        self.left.drain(..excess);
         while self.pending.pop_back_if(|pending| pending.header.number >= number).is_some() {}
         self.unasked.take_if(|header| header.number >= number);
         self.delivered.withdraw_from(number)

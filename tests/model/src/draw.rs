@@ -43,7 +43,7 @@ pub fn scenario(seed: u64) -> Scenario {
         swarm.needs_no_bloom();
     }
     let providers: Vec<Provider> = (0..rng.usize(2..=5))
-        .map(|_| provider(&mut rng, &swarm, &policy, block_time, calm, late_logs))
+        .map(|_| provider(&mut rng, &swarm, &policy, block_time, &moves, calm, late_logs))
         .collect();
     // Whoever is late has its time too; it is not enough for anybody to be taken for silent.
     let latest = providers.iter().map(|provider| provider.delay).max().unwrap_or_default();
@@ -169,9 +169,13 @@ fn provider(
     swarm: &Swarm,
     policy: &StreamPolicy,
     block_time: Duration,
+    moves: &[Move],
     calm: Duration,
     late_logs: bool,
 ) -> Provider {
+    let (link, slowest) = (millis(rng, 1..=40), millis(rng, 5..=40));
+    let lags = swarm.lag && rng.bool();
+    let delay = if lags { block_time.mul_f64(rng.f64() * 1.5) } else { millis(rng, 0..=150) };
     let mut chance = |is_on: bool, most: f64| if is_on && rng.bool() { rng.f64() * most } else { 0.0 };
     let habits = Habits {
         repeats: chance(swarm.repeats, 0.3),
@@ -194,24 +198,25 @@ fn provider(
     let apart = if late_logs { 5.0 } else { 0.9 };
     let log_jitter = policy.settle.mul_f64(chance(swarm.jitter, apart));
     let count = if swarm.crowded { rng.usize(2..=10) } else { rng.usize(0..=4) };
+    let troubled = moves.partition_point(|step| step.at < calm).max(1);
     let windows = if swarm.faults.is_empty() { 0 } else { count };
     let windows = (0..windows)
         .map(|_| {
             let fault = swarm.faults[rng.usize(..swarm.faults.len())];
-            let from = calm.mul_f64((rng.f64() * 1.1 - 0.1).max(0.0));
+            // Much breaks in the middle of a block.
+            let from = match rng.bool() {
+                true => moves[rng.usize(..troubled)].at + delay + link + policy.settle.mul_f64(rng.f64()),
+                false => calm.mul_f64((rng.f64() * 1.1 - 0.1).max(0.0)),
+            };
+            let from = from.min(calm);
             // Most are short, some are longer than anybody waits.
             let longest = policy.recovery_deadline.mul_f64([0.1, 0.3, 0.9, 1.8][rng.usize(..4)]);
             Window { from, until: (from + longest.mul_f64(rng.f64())).min(calm), fault }
         })
         .collect();
-    let slowest = millis(rng, 5..=40);
     Provider {
-        delay: if swarm.lag && rng.bool() {
-            block_time.mul_f64(rng.f64() * 1.5)
-        } else {
-            millis(rng, 0..=150)
-        },
-        link: millis(rng, 1..=40),
+        delay,
+        link,
         answers: (Duration::from_millis(2), slowest),
         announces_each: rng.bool(),
         takes_back: [TakesBack::NewestFirst, TakesBack::OldestFirst, TakesBack::Never][rng.usize(..3)],

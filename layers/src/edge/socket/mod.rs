@@ -6,7 +6,7 @@
 //! routes that do not exist, counted on the same [`ByteBudget`]. It knows no socket: whoever owns one reads messages,
 //! runs their answers side by side and writes them as they come.
 //!
-//! **Where it stands.** Outermost, as the ingress does. A [`Session`] carries what the calls of a client share, among
+//! **Where it stands.** Outermost, as the ingress does. A [`Session`](crate::call::session::Session) carries what the calls of a client share, among
 //! them its subscriptions.
 //!
 //! **Messages.** `jsonrpc` has to be there. A message without an id is a notification: it is run, and nothing is said

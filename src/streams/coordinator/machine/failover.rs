@@ -77,6 +77,7 @@ impl Coordinator {
             linked: None,
             has_pushed: false,
             latest: None,
+            was_asked: false,
         });
         if !self.established {
             self.established = true;
@@ -86,7 +87,7 @@ impl Coordinator {
         match head {
             Some(head) => {
                 let order = self.next_order();
-                self.on_target(head, order, now, out);
+                self.on_target(head, order, now);
             }
             None => self.want_latest(),
         }
@@ -138,9 +139,9 @@ impl Coordinator {
         if exclude {
             self.search.exclude(peer);
         }
-        self.episode.get_or_insert(Episode { since: now, filled: 0, degraded: false });
+        self.episode.get_or_insert(Episode { since: now, filled: 0, doubted: false, degraded: false });
         self.filling_to = None;
-        self.root_is_in_doubt = false;
+        self.checkpoint = None;
         self.headers.forget_announcements();
         self.questions.forsake(peer);
         if let Some(settling) = &mut self.settling {
@@ -155,7 +156,7 @@ impl Coordinator {
         let Some((tip, _)) = self.branch.tip() else { return };
         let Phase::Serving(serving) = &mut self.phase else { return };
         let reached = serving.target.is_some_and(|(number, hash)| {
-            // What is below the root is nobody's concern.
+            // Where the chain has become shorter than the root, there is nothing to come to.
             self.branch.contains(number, hash) || serving.is_believed && serving.highest < self.branch.first()
         });
         if reached {
@@ -226,10 +227,16 @@ impl Coordinator {
         }
     }
 
-    /// A provider that is behind on another branch is waited for. When it still is after a while, the chain has become
-    /// shorter, and it is gone along with. Says whether that is new.
+    /// A provider that is behind on another branch is waited for, and then left. When the next one, or the same one
+    /// again, tells of a chain that is shorter too, then it is: it is gone along with. Says whether that is new.
     fn believe(&mut self, now: Instant) -> bool {
-        let serving = self.serving_mut().filter(|serving| serving.target.is_some() && !serving.is_believed);
+        let doubted =
+            self.episode.as_mut().is_none_or(|episode| std::mem::replace(&mut episode.doubted, true));
+        // What is not remembered cannot be gone back to.
+        let oldest = if self.branch.is_trimmed() { self.branch.first() } else { 0 };
+        let serving = self.serving_mut().filter(|serving| {
+            serving.target.is_some() && !serving.is_believed && serving.highest >= oldest && doubted
+        });
         let Some(serving) = serving else { return false };
         serving.is_believed = true;
         serving.progress = now;

@@ -9,8 +9,10 @@ use crate::streams::block::Header;
 use super::super::headers::{Announced, Entry, Key, Walk};
 use super::super::protocol::{Action, BlockId, End, FetchId, Lease, Note, Peer, Source, Unavailable};
 use super::super::questions::Subject;
-use super::Coordinator;
+use super::{Coordinator, Root};
 
+/// So often a head is looked for before it is taken for made up.
+const LOOKS: u32 = 4;
 const LATEST: Subject = Subject::Block(BlockId::Latest);
 
 impl Coordinator {
@@ -25,6 +27,7 @@ impl Coordinator {
         let order = self.next_order();
         if let Some(serving) = self.serving_mut() {
             serving.latest.get_or_insert(order);
+            serving.was_asked = true;
         }
     }
 
@@ -40,23 +43,22 @@ impl Coordinator {
         let key = (header.number, header.hash);
         let tip = self.branch.tip();
         if self.branch.contains(key.0, key.1) {
-            // Asked for the root, the provider named a head that it was about to announce: it is news.
-            return if self.root_is_open && tip == Some(key) {
-                (self.root_is_open, self.root_is_silent) = (false, false);
-                self.hand_out([header].into(), live, now, out);
-            } else {
-                self.confirm_target(key);
-                Self::drop_event("duplicate", out);
-            };
+            if self.root == Root::Asked && tip == Some(key) {
+                // Asked for the root, the provider named a head that it was about to announce: it is news. Some of its
+                // logs may have come before.
+                self.root = Root::Firm;
+                return self.hand_out([header].into(), false, now, out);
+            }
+            self.confirm_target(key);
+            return Self::drop_event("duplicate", out);
         }
         self.heard_if_new(key, now);
-        if self.root_is_silent && tip.is_some_and(|(number, _)| header.number <= number) {
-            // The provider is not where it was thought to be: the root was made up, or this head is an old one.
-            self.headers.announce(header, Announced { order, at: now }, live);
-            self.root_is_in_doubt = true;
-            return;
-        }
-        if tip.is_some() && header.number < self.branch.first() {
+        if self.root == Root::Firm && tip.is_some() && header.number < self.branch.first() {
+            if self.branch.is_trimmed() {
+                // An old one, most likely; but the chain may have been reorganised deeper than is remembered. What is
+                // below the root is no concern of the client.
+                self.want_latest();
+            }
             return Self::drop_event("too_old", out);
         }
         let parent = header.number.checked_sub(1).map(|number| (number, header.parent));
@@ -74,47 +76,66 @@ impl Coordinator {
         for _ in 0..self.headers.bound(self.policy.live_buffer, others) {
             Self::drop_event("live_buffer", out);
         }
-        if tip.is_none() && self.questions.has_failed(LATEST) {
-            // The provider could not say where it was; its first head does.
-            self.take_root(None);
-        }
     }
 
     /// The head that the provider had when it confirmed, or has when asked.
-    pub(super) fn on_target(&mut self, header: Header, order: u64, now: Instant, out: &mut Vec<Action>) {
+    pub(super) fn on_target(&mut self, header: Header, order: u64, now: Instant) {
         let key = (header.number, header.hash);
         let Some(serving) = self.serving_mut() else { return };
         serving.highest = serving.highest.max(header.number);
         serving.target.get_or_insert(key);
         if self.branch.tip().is_none() {
-            self.take_root(Some(header));
+            self.checkpoint = Some(header);
         } else if self.branch.contains(key.0, key.1) {
-        } else if header.number < self.branch.first() {
-            Self::drop_event("too_old", out);
-        } else {
+            self.confirm_target(key);
+        } else if header.number >= self.branch.first() || self.root != Root::Firm || self.branch.is_trimmed()
+        {
             self.headers.announce(header, Announced { order, at: now }, false);
         }
     }
 
-    /// Begins the branch, silently, with the head that the provider had at the beginning; but always below the first
-    /// head that it announced, which may have been overtaken by the answer.
-    fn take_root(&mut self, checkpoint: Option<Header>) {
-        let announced = self.headers.lowest().map(|head| (head.number.saturating_sub(1), head.parent));
-        let checkpoint = checkpoint.map(|head| (head.number, head.hash));
-        let Some(root) = checkpoint.into_iter().chain(announced).min_by_key(|(number, _)| *number) else {
-            return;
-        };
-        let asked = self.serving().is_some_and(|serving| serving.latest.is_some());
-        self.root_is_open = asked && announced.is_none();
-        (self.root_is_silent, self.root_is_in_doubt) = (true, false);
+    /// Begins the branch, silently: with the head that the provider had at the beginning, but below what it announced,
+    /// which the answer may have overtaken. Without such a head, below the first one that it announced. What is announced
+    /// counts once something leads to it or somebody has shown it.
+    fn take_root(&mut self) {
+        let can_ask = self.checkpoint.is_some() || self.headers.has_fetched();
+        let mut root = None;
+        for entry in self.headers.awaited() {
+            let head = &entry.header;
+            let key = (head.number, head.hash);
+            if self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.number < head.number) {
+                break;
+            }
+            let leads_there = |checkpoint: &Header| self.headers.leads(checkpoint, key);
+            let is_led_to = self.headers.is_parent(key) || self.checkpoint.as_ref().is_some_and(leads_there);
+            if is_led_to || entry.fetched {
+                root = Some((head.number.saturating_sub(1), head.parent));
+                break;
+            }
+            // Questions are answered, and nobody has it: it was made up.
+            let looks = self.questions.tries(Subject::Block(BlockId::Hash(head.hash)));
+            if !can_ask || looks < LOOKS {
+                return;
+            }
+        }
+        let is_asked = root.is_none() && !self.headers.are_awaited();
+        let checkpoint = self.checkpoint.as_ref().map(|head| (head.number, head.hash));
+        let Some(root) = root.or(checkpoint) else { return };
+        let is_asked = is_asked && self.serving().is_some_and(|serving| serving.was_asked);
+        self.root = if is_asked { Root::Asked } else { Root::Silent };
+        self.checkpoint = None;
         self.branch.start(root.0, root.1);
         if let Some(settling) = &mut self.settling {
-            settling.start_at(root.0 + u64::from(!self.root_is_open));
+            settling.start_at(root.0 + 1);
+        }
+        if let Some(serving) = self.serving_mut() {
+            serving.latest = None;
         }
     }
 
-    /// A provider that was behind has come to this block of the branch.
+    /// A provider that was behind has come to this block of the branch. It has left what was below the branch.
     fn confirm_target(&mut self, key: Key) {
+        self.headers.drop_below(self.branch.first());
         if let Some(target) = self.serving_mut().and_then(|serving| serving.target.as_mut())
             && target.0 <= key.0
         {
@@ -135,66 +156,38 @@ impl Coordinator {
         fetch: FetchId,
         outcome: Result<Option<Header>, Unavailable>,
         now: Instant,
-        out: &mut Vec<Action>,
     ) {
         // Nobody waits for the answers of providers that were left.
         let Some(subject) = self.questions.take(fetch) else { return };
         let Subject::Block(id) = subject else { return };
-        let is_root = self.branch.tip().is_some_and(|(_, hash)| id == BlockId::Hash(hash));
         let answers = |header: &Header| match id {
             BlockId::Latest => true,
             BlockId::Number(number) => header.number == number,
             BlockId::Hash(hash) => header.hash == hash,
         };
         match outcome {
-            Ok(Some(_)) if self.root_is_in_doubt && is_root => {
-                // What is below it is no concern of the client.
-                self.questions.settle(subject);
-                (self.root_is_silent, self.root_is_in_doubt) = (false, false);
-            }
-            Ok(None) if self.root_is_in_doubt && is_root => {
-                // Nothing was handed out yet: the first head that was announced tells better.
-                self.questions.settle(subject);
-                self.root_is_in_doubt = false;
-                self.take_root(None);
-            }
             Ok(Some(header)) if answers(&header) => {
                 self.questions.settle(subject);
-                match self.serving().and_then(|serving| serving.latest) {
-                    Some(order) if subject == LATEST => {
-                        self.on_target(header, order, now, out);
-                        if let Some(serving) = self.serving_mut() {
-                            serving.latest = None;
-                        }
-                    }
-                    _ if self.headers.are_awaited() => self.headers.add_fetched(header),
+                match self.serving_mut().and_then(|serving| serving.latest.take_if(|_| subject == LATEST)) {
+                    Some(order) => self.on_target(header, order, now),
+                    None if self.headers.are_awaited() => self.headers.add_fetched(header),
                     // What it was to lead to was dropped or linked meanwhile.
-                    _ => {}
+                    None => {}
                 }
             }
             // The provider does not have it yet, or could not say.
-            Ok(_) | Err(Unavailable) => {
-                self.questions.fail(subject, now);
-                let Some(serving) =
-                    self.serving_mut().filter(|serving| subject == LATEST && serving.has_pushed)
-                else {
-                    return;
-                };
-                // Its heads came by themselves; they do as well.
-                serving.latest = None;
-                self.questions.settle(LATEST);
-                if self.branch.tip().is_none() {
-                    self.take_root(None);
-                }
-            }
+            Ok(_) | Err(Unavailable) => self.questions.fail(subject, now),
         }
     }
 
     /// Goes to every head that links.
     pub(super) fn link(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if self.branch.tip().is_none() && self.serving().is_some() {
+            self.take_root();
+        }
         while !self.over && self.headers.are_awaited() {
             let (Some((tip, _)), Some(_)) = (self.branch.tip(), self.serving()) else { return };
-            if self.root_is_in_doubt || self.is_behind() {
+            if self.is_behind() {
                 return;
             }
             let survey = self.headers.survey(&self.branch, tip, self.tip_order);
@@ -205,10 +198,8 @@ impl Coordinator {
             let degraded = self.episode.as_ref().is_some_and(|episode| episode.degraded);
             if let Some(key) = survey.linked {
                 self.go_to(key, now, out);
-            } else if degraded {
-                if !self.jump(now, out) {
-                    return;
-                }
+            } else if degraded && let Some(key) = self.headers.newest(tip) {
+                self.jump(key, now, out);
             } else if let Some(key) = survey.too_deep {
                 self.give_way(End::TooDeep, key, now, out);
             } else if !self.fill_up(now, out) {
@@ -254,13 +245,13 @@ impl Coordinator {
 
     /// Takes the blocks from this number on out of the branch.
     fn cut_from(&mut self, number: u64, out: &mut Vec<Action>) {
-        let depth = self.branch.cut_from(number);
-        if depth == 0 {
+        let blocks = self.branch.cut_from(number);
+        if blocks.is_empty() {
             return;
         }
-        out.push(Action::Note(Note::Reorg { depth }));
-        let payloads =
-            self.settling.as_mut().map_or_else(Vec::new, |settling| settling.withdraw_from(number));
+        out.push(Action::Note(Note::Reorg { depth: blocks.len() as u64 }));
+        let settling = self.settling.as_mut();
+        let payloads = settling.map_or_else(Vec::new, |settling| settling.withdraw_from(number, blocks));
         if !payloads.is_empty() {
             out.push(Action::Emit { payloads, filled: self.episode.is_some() });
         }
@@ -268,23 +259,19 @@ impl Coordinator {
 
     /// The branch has a new tip, which came with the head of this place.
     fn reach(&mut self, tip: u64, order: u64, now: Instant) {
-        if let Some(settling) = self.settling.as_mut().filter(|_| self.root_is_open) {
-            settling.exclude_below(self.branch.first() + 1);
-        }
-        (self.root_is_open, self.root_is_silent) = (false, false);
+        self.root = Root::Firm;
         self.tip_order = order;
         if let Some(serving) = self.serving_mut() {
             serving.progress = now;
             serving.linked.get_or_insert(tip);
         }
         self.headers.prune(tip, order);
+        self.headers.drop_below(self.branch.first());
     }
 
-    /// Leaves a gap, and goes on at the newest head that is no lower than the tip. Says whether there is one.
-    fn jump(&mut self, now: Instant, out: &mut Vec<Action>) -> bool {
-        let Some((tip, _)) = self.branch.tip() else { return false };
-        let Some(head) = self.headers.newest(tip) else { return false };
-        let Some(entry) = self.headers.remove((head.number, head.hash)) else { return false };
+    /// Leaves a gap, and goes on at this head.
+    fn jump(&mut self, to: Key, now: Instant, out: &mut Vec<Action>) {
+        let (Some((tip, _)), Some(entry)) = (self.branch.tip(), self.headers.remove(to)) else { return };
         let number = entry.header.number;
         let unsettled = self.settling.as_mut().map_or(0, |settling| settling.give_up(tip, out));
         // Its parent is not what the client has, so that something is missing whatever the numbers say.
@@ -299,20 +286,13 @@ impl Coordinator {
         let order = entry.announced.map_or(self.tip_order, |announced| announced.order);
         self.reach(number, order, now);
         self.hand_out([entry.header].into(), false, now, out);
-        true
     }
 
     /// A head cannot be reached block by block.
     fn give_way(&mut self, end: End, key: Key, now: Instant, out: &mut Vec<Action>) {
         match self.policy.continuity {
             Continuity::Strict => self.end(end, out),
-            Continuity::BestEffort => {
-                if !self.jump(now, out) {
-                    // It is lower than the tip: a gap would lead backwards.
-                    self.headers.remove(key);
-                    Self::drop_event("unlinkable", out);
-                }
-            }
+            Continuity::BestEffort => self.jump(key, now, out),
         }
     }
 
@@ -327,7 +307,9 @@ impl Coordinator {
         drop(keys);
         self.filling_to = None;
         self.go_to(key, now, out);
-        self.jump(now, out);
+        if let Some(head) = self.headers.newest(number + 1) {
+            self.jump(head, now, out);
+        }
         true
     }
 
@@ -345,10 +327,15 @@ impl Coordinator {
             self.questions.retain_failed(|subject| subject == LATEST || matches!(subject, Subject::Logs(_)));
             return;
         }
-        if let Some((_, root)) = self.branch.tip().filter(|_| self.root_is_in_doubt) {
-            return self.ask_for_block(BlockId::Hash(root), peer, out);
+        let Some((tip, _)) = self.branch.tip() else {
+            // One of them is to be the first of the stream.
+            let unseen = self.headers.awaited().filter(|entry| !entry.fetched);
+            let unseen: Vec<_> = unseen.map(|entry| entry.header.hash).collect();
+            return unseen.into_iter().for_each(|hash| self.ask_for_block(BlockId::Hash(hash), peer, out));
+        };
+        if self.is_behind() {
+            return;
         }
-        let Some((tip, _)) = self.branch.tip().filter(|_| !self.is_behind()) else { return };
         let window = self.policy.window;
         let survey = self.headers.survey(&self.branch, tip, self.tip_order);
         let (near, wide): (Vec<_>, Vec<_>) =

@@ -8,7 +8,7 @@ use crate::streams::block::{BlockHash, Header, Log};
 use super::super::protocol::{Action, FetchId, Lease, Note, Unavailable};
 use super::super::questions::Subject;
 use super::super::settling::Placed;
-use super::Coordinator;
+use super::{Coordinator, Root};
 
 /// Loose logs are kept for blocks as far below the tip as reorganisations commonly reach.
 const LOOSE_DEPTH: u64 = 64;
@@ -56,7 +56,7 @@ impl Coordinator {
                 Self::drop_event("duplicate", out);
             };
         }
-        if self.branch.tip().is_some() && log.number < self.branch.first() {
+        if self.root == Root::Firm && log.number < self.branch.first() {
             return Self::drop_event("too_old", out);
         }
         match settling.place(log, now) {

@@ -31,8 +31,12 @@ circuit_breaker:
 const BLOCK_TIME: Duration = Duration::from_millis(500);
 const HEADS_TIMEOUT: Duration = Duration::from_secs(2);
 const LIMIT: Duration = Duration::from_secs(30);
-/// Time for the links to be as after a quiet hour.
-const REST: Duration = Duration::from_millis(200);
+/// The time between two losses: a stream with two providers moves at most five times in five seconds.
+const REST: Duration = Duration::from_millis(1300);
+/// How a node ends its sockets.
+const KINDS: [&str; 5] = ["FIN", "RST", "close frame", "torn frame", "stop"];
+/// The time between two looks at the nodes.
+const AGAIN: Duration = Duration::from_millis(2);
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
@@ -71,14 +75,15 @@ pub(crate) async fn measure(options: &Options) -> Outcome<()> {
         let node = carrier(&scene).await?;
         watcher.until(scene.chain.mine(1))?;
         let start = now();
-        match round % 5 {
+        let kind = round % KINDS.len();
+        match kind {
             0 => node.strike(Fault::Close),
             1 => node.strike(Fault::Reset),
             2 => node.strike(Fault::CloseFrame { code: 1001, reason: "going away".to_owned() }),
             3 => node.strike(Fault::TornFrame),
             _ => node.stop().await,
         }
-        losses.push(watcher.until(scene.chain.mine(1))?.saturating_sub(start));
+        losses.push((kind, watcher.until(scene.chain.mine(1))?.saturating_sub(start)));
         node.restart().await?;
     }
 
@@ -105,17 +110,23 @@ pub(crate) async fn measure(options: &Options) -> Outcome<()> {
     }
     mining.abort();
 
-    let losses = Spread::new(losses);
+    let of_kind = |wanted: usize| {
+        Spread::new(losses.iter().filter(|(kind, _)| *kind == wanted).map(|(_, time)| *time).collect())
+    };
+    let all = Spread::new(losses.iter().map(|(_, time)| *time).collect());
     let silent = Spread::new(silences);
     let mut verdict = Verdict::new(format!(
         "a stream moved {} times from a lost provider and {} times from a silent one",
         options.rounds, options.silences
     ));
     verdict.row("blocks skipped or repeated", watcher.disorder as f64, Some(Limit::Exactly(0.0)));
-    verdict.row("ms from the loss to the next block, p50", millis(losses.percentile(50)), None);
-    verdict.row("ms, p95", millis(losses.percentile(95)), None);
-    verdict.row("ms, p99", millis(losses.percentile(99)), Some(Limit::AtMost(500.0)));
-    verdict.row("ms, max", millis(losses.max()), None);
+    verdict.row("ms from the loss to the next block, p50", millis(all.percentile(50)), None);
+    verdict.row("ms, p95", millis(all.percentile(95)), None);
+    verdict.row("ms, p99", millis(all.percentile(99)), Some(Limit::AtMost(500.0)));
+    verdict.row("ms, max", millis(all.max()), None);
+    for (kind, name) in KINDS.iter().enumerate() {
+        verdict.row(format!("ms, {name}, max"), millis(of_kind(kind).max()), None);
+    }
     let patience = millis(HEADS_TIMEOUT + BLOCK_TIME + BLOCK_TIME / 2);
     verdict.row("ms of silence until the next block, p50", millis(silent.percentile(50)), None);
     verdict.row("ms of silence, max", millis(silent.max()), Some(Limit::AtMost(patience)));
@@ -130,8 +141,15 @@ async fn carrier(scene: &Scene) -> Outcome<&SimNode> {
         }
     }
     sleep(REST);
-    let carries = |node: &&SimNode| node.topic("newHeads").open > 0;
-    scene.nodes.iter().find(carries).ok_or_else(|| "no node carries the stream".into())
+    let start = now();
+    while now().saturating_sub(start) < LIMIT {
+        if let Some(node) = scene.nodes.iter().find(|node| node.topic("newHeads").open > 0) {
+            return Ok(node);
+        }
+        sleep(AGAIN);
+    }
+    let topics: Vec<_> = scene.nodes.iter().map(|node| node.topic("newHeads")).collect();
+    Err(format!("no node carries the stream: {topics:?}").into())
 }
 
 // === impl Watcher ===

@@ -60,7 +60,7 @@ impl Scene {
         }
         let directory = Directory::new()?;
         let settings = format!(
-            "probe: {{ enabled: false }}\nupstream_websocket: {{ connect_jitter_ms: 0 }}\n{}",
+            "probe: {{ enabled: false }}\nupstream_websocket: {{ connect_jitter_ms: 0, stable_after_ms: 0, reconnect_interval_ms: 50 }}\n{}",
             setting.settings
         );
         let lasso = Server::lasso(&directory, &profile(setting, &nodes), &settings, PATH).await?;

@@ -54,7 +54,9 @@ impl Heads {
         }
         // Everything that the client has since the beginning, or since a gap, was replaced.
         let (at, begun) = match self.landings.iter().rev().find_map(|landing| {
-            self.branch.iter().position(|known| known == landing).map(|at| (at, tree.number(*landing)))
+            // Or whatever has taken its place.
+            let number = tree.number(*landing);
+            self.branch.iter().position(|&known| tree.number(known) == number).map(|at| (at, number))
         }) {
             Some(landed) => landed,
             None => (0, self.first.expect("there is a branch")),

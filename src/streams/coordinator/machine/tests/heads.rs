@@ -211,6 +211,22 @@ fn a_head_is_the_root_where_the_provider_cannot_say() {
     rig.confirm(None);
     rig.answer();
     rig.head((12, 'a'));
+    assert_eq!(rig.emitted(), "", "anybody can say so");
+    rig.answer();
+    rig.pass(50);
+    assert_eq!(rig.emitted(), "12a", "another one has it");
+}
+
+#[test]
+fn a_made_up_head_is_not_the_beginning() {
+    let mut rig = Rig::heads(strict());
+    rig.grow('a', 1..=12);
+    rig.mute = vec![A];
+    rig.confirm(None);
+    rig.made_up_head((12, 'z'));
+    rig.head((12, 'a'));
+    rig.answer();
+    rig.pass(1_000);
     assert_eq!(rig.emitted(), "12a");
 }
 

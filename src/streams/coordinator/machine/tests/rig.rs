@@ -154,6 +154,13 @@ impl Rig {
         self.give(Input::Log { lease, log });
     }
 
+    /// A head that nobody has.
+    pub(super) fn made_up_head(&mut self, name: Name) {
+        self.grow(name.1, name.0..=name.0);
+        self.head(name);
+        self.blocks.remove(&name);
+    }
+
     /// A head with its logs, and the quiet after them.
     pub(super) fn block(&mut self, name: Name) {
         for index in self.blocks[&name].1.clone() {

@@ -87,7 +87,14 @@ impl Hub {
         let generation = watch::Sender::new(runtime.live.load().generation());
         let shared = Shared {
             chooser,
-            pool: Pool::new(runtime.links, runtime.breakers, counters.clone(), policy.pool),
+            pool: Pool::new(
+                runtime.links,
+                runtime.breakers,
+                runtime.heights,
+                runtime.strangers,
+                counters.clone(),
+                policy.pool,
+            ),
             desk: Desk::new(calls),
             health: runtime.health,
             counters,

@@ -10,13 +10,11 @@ use std::time::Duration;
 
 use lasso_layers::call::subscribe::Topic;
 use lasso_layers::catalog::{Catalog, Channel, ChannelKey, Provider};
-use lasso_layers::state::heights::{Observation, Source};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use self::standing::{Standing, Step};
-use super::block::Header;
 use super::hub::Shared;
 use super::log;
 use super::pool::{Signal, Tap, Update};
@@ -100,7 +98,7 @@ async fn follow(shared: Arc<Shared>, channel: Arc<Channel>, mut timeout: watch::
             signal = signal => match signal {
                 // A head from before is no news: nobody knows how old it is.
                 Ok(Signal::Confirmed(_)) => {}
-                Ok(Signal::Update(Update::Head(head))) => note(&shared, &channel, &head, &mut standing),
+                Ok(Signal::Update(Update::Head(_))) => note(&shared, &channel, &mut standing),
                 Ok(Signal::Update(Update::Log(_) | Update::Transaction(_))) => {}
                 Err(_) => {
                     tap = None;
@@ -125,13 +123,12 @@ fn forget(shared: &Shared, channel: &Channel) {
     }
 }
 
-fn note(shared: &Shared, channel: &Channel, head: &Header, standing: &mut Standing) {
+/// A head came. Its height was noted before anybody was told.
+fn note(shared: &Shared, channel: &Channel, standing: &mut Standing) {
     let now = Instant::now();
     standing.head(now);
     if shared.chooser.strangers.contains(channel.instance) {
         return;
     }
-    let observation = Observation::new(head.number, now, Source::Ws);
-    shared.chooser.heights.record(channel.chain_id, channel.instance, observation);
     shared.chooser.breakers.probe_succeeded(channel, now);
 }

@@ -7,10 +7,12 @@ use lasso_layers::attempt::breaker::Breakers;
 use lasso_layers::call::Failure;
 use lasso_layers::call::subscribe::Topic;
 use lasso_layers::catalog::{Category, Channel};
+use lasso_layers::state::heights::{Heights, Observation, Source};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::entry::Entry;
 use super::{Gone, Update};
+use crate::strangers::Strangers;
 use crate::streams::block::{Header, Log, MAX_EVENT, Malformed};
 use crate::streams::coordinator::{BlockId, LossReason};
 use crate::streams::counters::{Drops, StreamCounters};
@@ -31,6 +33,8 @@ impl Drop for Keeper {
 pub(super) struct Subscription {
     pub(super) links: Links,
     pub(super) breakers: Breakers,
+    pub(super) heights: Heights,
+    pub(super) strangers: Strangers,
     pub(super) counters: StreamCounters,
     pub(super) channel: Arc<Channel>,
     pub(super) topic: Topic,
@@ -47,14 +51,23 @@ impl Subscription {
             Ok(feed) => feed,
             Err(gone) => return entry.end(gone),
         };
-        let Self { counters, channel, topic, .. } = self;
+        let Self { counters, channel, topic, heights, strangers, .. } = self;
         let _counted = counters.upstream();
         log::subscription_created(&channel, &topic);
         entry.confirm(None);
         let why = loop {
             match feed.next().await {
                 Ok(payload) => match read(&topic, payload) {
-                    Ok(update) => entry.publish(update),
+                    Ok(update) => {
+                        // Before anybody is told: who asks for the block that it was told of is to be sent to who has it.
+                        if let Update::Head(head) = &update
+                            && !strangers.contains(channel.instance)
+                        {
+                            let observation = Observation::new(head.number, Instant::now(), Source::Ws);
+                            heights.record(channel.chain_id, channel.instance, observation);
+                        }
+                        entry.publish(update);
+                    }
                     Err(Unreadable::Malformed) => counters.dropped(Drops::MALFORMED),
                     // Left out it would be a gap. So it is as if more had come than can be kept: whoever goes on without this
                     // provider asks for what is missing.

@@ -19,6 +19,7 @@ use foldhash::HashMap;
 use lasso_layers::attempt::breaker::Breakers;
 use lasso_layers::call::subscribe::Topic;
 use lasso_layers::catalog::{Channel, ChannelKey};
+use lasso_layers::state::heights::Heights;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -29,6 +30,7 @@ use super::block::{Header, Log};
 use super::coordinator::LossReason;
 use super::counters::StreamCounters;
 use super::fetch::Fetcher;
+use crate::strangers::Strangers;
 use crate::upstream::ws::Links;
 
 /// Subscriptions of one channel that are kept without users.
@@ -98,6 +100,8 @@ pub(super) struct Pool {
 struct Shared {
     links: Links,
     breakers: Breakers,
+    heights: Heights,
+    strangers: Strangers,
     counters: StreamCounters,
     policy: PoolPolicy,
     slots: Mutex<HashMap<(ChannelKey, Flow), Slot>>,
@@ -117,19 +121,24 @@ impl Pool {
     pub(super) fn new(
         links: Links,
         breakers: Breakers,
+        heights: Heights,
+        strangers: Strangers,
         counters: StreamCounters,
         policy: PoolPolicy,
     ) -> Self {
         let (slots, retired) = (Mutex::default(), Mutex::default());
-        Self { shared: Arc::new(Shared { links, breakers, counters, policy, slots, retired }) }
+        let shared = Shared { links, breakers, heights, strangers, counters, policy, slots, retired };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Joins the subscription to a topic at a channel, or opens it. Must be called within a runtime.
     pub(super) fn join(&self, channel: &Arc<Channel>, topic: &Topic) -> Tap {
-        let Shared { links, breakers, counters, policy, .. } = &*self.shared;
+        let Shared { links, breakers, heights, strangers, counters, policy, .. } = &*self.shared;
         let subscription = || Subscription {
             links: *links,
             breakers: *breakers,
+            heights: *heights,
+            strangers: *strangers,
             counters: counters.clone(),
             channel: channel.clone(),
             topic: topic.clone(),

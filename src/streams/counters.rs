@@ -194,7 +194,7 @@ mod tests {
         let counters = StreamCounters::default();
         counters.dropped("a");
         counters.dropped("b");
-        counters.clone().dropped("a");
+        counters.dropped("a");
         assert_eq!(counters.figures().dropped, BTreeMap::from([("a", 2), ("b", 1)]));
     }
 }

@@ -127,7 +127,7 @@ impl Pool {
             let Shared { links, breakers, counters, policy, .. } = &*self.shared;
             keep::subscribed(
                 entry,
-                links.clone(),
+                *links,
                 *breakers,
                 counters.clone(),
                 channel.clone(),

@@ -3,6 +3,7 @@
 //! transaction twice.
 
 use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,26 +127,28 @@ impl Pending {
 /// The last transactions that were told.
 #[derive(Debug, Default)]
 struct Known {
-    set: HashSet<Bytes>,
+    /// Digests, since a provider decides how long what it tells is.
+    set: HashSet<u64>,
     /// The oldest first.
-    order: VecDeque<Bytes>,
+    order: VecDeque<u64>,
+    /// Nobody can make two of the same digest.
+    state: RandomState,
 }
 
 impl Known {
     /// Whether it was not told lately. It is remembered.
     fn is_new(&mut self, transaction: &Bytes) -> bool {
-        if self.set.contains(transaction) {
+        let digest = self.state.hash_one(transaction);
+        if self.set.contains(&digest) {
             return false;
         }
-        // A copy: the message that it came in is longer.
-        let transaction = Bytes::copy_from_slice(transaction);
         if self.order.len() == REMEMBERED
             && let Some(oldest) = self.order.pop_front()
         {
             self.set.remove(&oldest);
         }
-        self.order.push_back(transaction.clone());
-        self.set.insert(transaction)
+        self.order.push_back(digest);
+        self.set.insert(digest)
     }
 }
 

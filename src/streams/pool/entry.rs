@@ -210,6 +210,17 @@ mod tests {
         assert_eq!(numbers(&mut late, 1).await, [2]);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn an_old_head_is_not_passed_for_the_newest() {
+        let entry = Arc::<Entry>::default();
+        let _first = entry.join(8);
+        entry.confirm(Some(head(1)));
+        tokio::time::advance(FRESH - Duration::from_millis(1)).await;
+        assert_eq!(confirmed(entry.join(8).next().await), Some(1));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(confirmed(entry.join(8).next().await), None);
+    }
+
     #[tokio::test]
     async fn who_does_not_keep_up_is_dropped_and_the_others_are_not() {
         let entry = Arc::<Entry>::default();

@@ -37,14 +37,38 @@ impl Chooser {
 
     /// The channels that a subscription can be had from right now, in the order of preference: those in full health
     /// before those on probation, those at the head of the chain before those too far behind it, then by priority.
-    pub(super) fn candidates(&self, plan: &Plan, key: &StreamKey, now: Instant) -> Vec<Arc<Channel>> {
+    ///
+    /// With `insist`, a stream has something to lose: where there is nobody else, those whose breaker is open will do if
+    /// they are connected, and those that are not are asked to make haste.
+    pub(super) fn candidates(
+        &self,
+        plan: &Plan,
+        key: &StreamKey,
+        insist: bool,
+        now: Instant,
+    ) -> Vec<Arc<Channel>> {
+        let found = self.ranked(plan, key, |state| state != BreakerState::Open, now);
+        if !found.is_empty() || !insist {
+            return found;
+        }
+        able(plan, key).for_each(|(_, channel)| self.links.hurry(channel.key));
+        self.ranked(plan, key, |_| true, now)
+    }
+
+    fn ranked(
+        &self,
+        plan: &Plan,
+        key: &StreamKey,
+        allows: impl Fn(BreakerState) -> bool,
+        now: Instant,
+    ) -> Vec<Arc<Channel>> {
         let mut ranked: Vec<_> = able(plan, key)
             .filter_map(|(provider, channel)| {
                 let is_usable = self.links.is_up(channel.key) && !self.strangers.contains(channel.instance);
                 let state = self.breakers.status(channel.key, now).state;
                 let is_closed = state == BreakerState::Closed;
                 let rank = (Reverse(is_closed), self.is_behind(plan, channel, now), provider.priority);
-                (is_usable && state != BreakerState::Open).then(|| (rank, channel.clone()))
+                (is_usable && allows(state)).then(|| (rank, channel.clone()))
             })
             .collect();
         // Stable: providers of one priority stay in configured order.

@@ -35,7 +35,7 @@ pub(super) async fn run(shared: Arc<Shared>, key: Arc<StreamKey>, handle: Arc<Ha
     loop {
         catalog.mark_unchanged();
         let Some(plan) = finale.shared.chooser.plan(&finale.key) else { return log::withdrawn(&finale.key) };
-        let candidates = finale.shared.chooser.candidates(&plan, &finale.key, Instant::now());
+        let candidates = finale.shared.chooser.candidates(&plan, &finale.key, false, Instant::now());
         let Some(channel) = pending.choose(&candidates) else {
             let all_refused = !candidates.is_empty()
                 && candidates.iter().all(|channel| pending.refused.contains(&channel.key));

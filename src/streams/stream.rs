@@ -189,7 +189,8 @@ impl Stream {
 
     fn candidates(&mut self, now: Instant) -> Vec<Peer> {
         let Finale { shared, key, .. } = &self.finale;
-        let channels = shared.chooser.candidates(&self.plan, key, now);
+        let insist = self.coordinator.tip().is_some();
+        let channels = shared.chooser.candidates(&self.plan, key, insist, now);
         channels.iter().filter_map(|channel| self.peers.name(channel)).collect()
     }
 

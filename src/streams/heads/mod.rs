@@ -127,8 +127,9 @@ fn forget(shared: &Shared, channel: &Channel) {
 fn note(shared: &Shared, channel: &Channel, standing: &mut Standing) {
     let now = Instant::now();
     standing.head(now);
-    if shared.chooser.strangers.contains(channel.instance) {
-        return;
+    let chooser = &shared.chooser;
+    // What a connection brings that may be gone in a moment is no recovery.
+    if !chooser.strangers.contains(channel.instance) && chooser.links.status(channel.key).is_stable {
+        chooser.breakers.probe_succeeded(channel, now);
     }
-    shared.chooser.breakers.probe_succeeded(channel, now);
 }

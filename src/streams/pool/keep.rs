@@ -84,19 +84,26 @@ impl Subscription {
         entry.end(Gone::Lost(why));
     }
 
-    /// Asks the provider, if its breaker lets one.
+    /// Asks the provider. Whether its breaker forbids that was decided by whoever chose it, and a stream that has nobody
+    /// else may insist; its breaker hears of the outcome if it would have let a call pass.
     async fn open(&self) -> Result<Feed, Gone> {
-        let admitted = self.breakers.admit(&self.channel, Instant::now());
-        let permit = admitted.map_err(|_| Gone::Refused { lasting: false })?;
+        let permit = self.breakers.admit(&self.channel, Instant::now()).ok();
         let params = self.topic.params_json();
         match self.links.subscribe(self.channel.key, params, self.limit).await {
             Ok(feed) => {
-                permit.success(&self.channel);
+                // A provider that lets everybody in and closes at once is none that recovers.
+                if let Some(permit) = permit
+                    && self.links.status(self.channel.key).is_stable
+                {
+                    permit.success(&self.channel);
+                }
                 Ok(feed)
             }
             Err(failure) => {
                 let gone = Gone::Refused { lasting: is_lasting(&failure) };
-                permit.settle(&self.channel, &Err(failure), Instant::now);
+                if let Some(permit) = permit {
+                    permit.settle(&self.channel, &Err(failure), Instant::now);
+                }
                 Err(gone)
             }
         }

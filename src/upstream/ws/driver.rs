@@ -1,6 +1,7 @@
 //! The task of one link: connects, serves the connection, and decides when to connect anew.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lasso_layers::attempt::classify::hide_secrets;
 use lasso_layers::call::Failure;
@@ -11,9 +12,12 @@ use super::closing::Loss;
 use super::connect::{Connector, Refused};
 use super::links::{Links, Presence};
 use super::log;
-use super::schedule::{Circumstances, Reason, Schedule};
+use super::schedule::{Circumstances, Reason, Schedule, Wait};
 use super::session::Session;
 use super::status::LinkState;
+
+/// The least time between two attempts of a link that somebody waits for.
+const HURRIED: Duration = Duration::from_secs(2);
 
 /// Keeps one channel connected.
 pub(super) struct Driver {
@@ -54,7 +58,21 @@ impl Driver {
             }
             self.presence.attempts(self.schedule.attempts());
             log::scheduled(&self.channel, wait, self.schedule.attempts());
-            sleep(wait.delay).await;
+            self.rest(wait).await;
+        }
+    }
+
+    /// Waits for the next attempt. Delays keep a crowd away from an upstream that is in trouble; one link that somebody
+    /// waits for is no crowd.
+    async fn rest(&self, wait: Wait) {
+        let hurried = async {
+            sleep(HURRIED).await;
+            self.presence.wanted().await;
+        };
+        // Both branches may be dropped: a wish that is left unheard counts for the next rest.
+        tokio::select! {
+            () = sleep(wait.delay) => {}
+            () = hurried, if matches!(wait.reason, Reason::Step | Reason::BreakerOpen) => {}
         }
     }
 

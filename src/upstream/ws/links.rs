@@ -14,7 +14,7 @@ use lasso_layers::attempt::pace::Paces;
 use lasso_layers::call::{Dispatch, Failure, Filter, Subject, TransportKind, Verdict};
 use lasso_layers::catalog::{Channel, ChannelKey, InstanceKey, Live, Transport};
 use lasso_layers::state::{Entropy, Shared, Table};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -56,6 +56,8 @@ struct Cell {
     state: AtomicU8,
     attempts: AtomicU32,
     tally: Arc<Tally>,
+    /// Somebody waits for the connection.
+    wanted: Notify,
 }
 
 /// The state of a channel without a link.
@@ -120,6 +122,13 @@ impl Links {
     #[must_use]
     pub fn is_up(&self, key: ChannelKey) -> bool {
         self.state(key) == Some(LinkState::Connected)
+    }
+
+    /// Says that somebody waits for the connection. If it is down and the next attempt is only a matter of growing
+    /// delays, that attempt is made soon, and no sooner than two seconds after the last. Where the upstream asked for
+    /// fewer requests or refused us, nothing changes.
+    pub fn hurry(&self, key: ChannelKey) {
+        self.cell(key).wanted.notify_one();
     }
 
     /// What there is to see of a link.
@@ -294,6 +303,11 @@ impl Presence {
 
     pub(super) fn attempts(&self, attempts: u32) {
         self.cell().attempts.store(attempts, Ordering::Relaxed);
+    }
+
+    /// Resolves once somebody [waits](Links::hurry) for the connection, or did so since it was asked last. Cancel safe.
+    pub(super) async fn wanted(&self) {
+        self.cell().wanted.notified().await;
     }
 
     /// Lets others use a connection.

@@ -229,6 +229,21 @@ async fn streaming_11_case_42_an_outage_of_all_is_filled_in() {
 }
 
 #[tokio::test]
+async fn a_stream_that_has_nobody_else_waits_for_no_breaker() {
+    let (net, mut viewer) = watching(&["a", "b"]).await;
+    for name in ["a", "b"] {
+        let channel = net.channel(name).expect("it has a WebSocket");
+        net.proxy.runtime.breakers.open(&channel, Instant::now());
+    }
+    // Whatever its breaker says, a loss is followed by ten seconds of rest at least, unless somebody waits.
+    net.cut("a").await;
+    net.cut("b").await;
+    net.chain.mine(3);
+    net.nodes.iter().for_each(lasso_rpc::sim::SimNode::heal);
+    assert_eq!(viewer.heads(3).await, net.blocks(12, 14));
+}
+
+#[tokio::test]
 async fn the_only_provider_coming_back_is_filled_in() {
     let (net, mut viewer) = watching(&["a"]).await;
     net.cut("a").await;

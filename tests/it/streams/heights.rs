@@ -31,19 +31,30 @@ async fn heads_of_all_upstreams_are_heights() {
 
 #[tokio::test]
 async fn heads_close_the_breaker() {
-    let net = Net::with(&["a"], tracked, |_| {}).await;
+    let settings = |settings: &mut Settings| {
+        tracked(settings);
+        // What a connection brings that may be gone in a moment is no recovery.
+        settings.upstream_websocket.stable_after = ms(10);
+    };
+    let net = Net::with(&["a"], settings, |_| {}).await;
     net.open("a", "newHeads", 1).await;
     let (channel, breakers) = (net.channel("a").unwrap(), net.proxy.runtime.breakers);
     breakers.open(&channel, Instant::now());
     assert_eq!(breakers.status(channel.key, Instant::now()).state, BreakerState::Open);
-    net.chain.mine(2);
-    let is_closed = || breakers.status(channel.key, Instant::now()).state == BreakerState::Closed;
-    until("two heads have closed it", is_closed).await;
+    let is_closed = || {
+        net.chain.mine(1);
+        breakers.status(channel.key, Instant::now()).state == BreakerState::Closed
+    };
+    until("heads have closed it", is_closed).await;
 }
 
 #[tokio::test]
 async fn silence_ends_the_subscription() {
-    let net = Net::with(&["a"], tracked, |chain| chain.settings.new_heads_timeout = ms(100)).await;
+    let settings = |settings: &mut Settings| {
+        tracked(settings);
+        settings.subscriptions.linger_sweep = ms(50);
+    };
+    let net = Net::with(&["a"], settings, |chain| chain.settings.new_heads_timeout = ms(100)).await;
     net.open("a", "newHeads", 1).await;
     net.node("a").behave([Rule::method(NOTIFICATION, Fault::Omit)]);
     let ended = |stats: &lasso_rpc::sim::TopicStats| stats.unsubscribed == 1;

@@ -10,6 +10,7 @@ use lasso_layers::state::health::{Availability, Rows, Status};
 use tokio::time::Instant;
 
 use crate::runtime::Runtime;
+use crate::upstream::ws::LinkState;
 
 /// The health of a provider at one moment. It is that of the instance behind it, which all profiles share.
 #[derive(Clone, Debug)]
@@ -27,8 +28,9 @@ pub struct ProviderHealth {
 /// What routing makes of the channels of a provider.
 #[derive(Clone, Debug)]
 pub struct Routing {
-    /// Unhealthy if every breaker is open. Degraded if one is, or on probation, or if a channel is limited or stalled:
-    /// calls are served, over another channel or after other providers were asked.
+    /// Unhealthy if every breaker is open, connecting or disconnected if there is nothing but a connection in that state.
+    /// Degraded if one channel is like that, or on probation, limited or stalled: calls are served, over another channel
+    /// or after other providers were asked. A second channel that is still being connected is no loss yet.
     pub status: Status,
     /// Each channel, HTTP first.
     pub channels: Vec<ChannelHealth>,
@@ -45,6 +47,8 @@ pub struct ChannelHealth {
     pub limited: Option<Duration>,
     /// Whether it has stopped answering just now.
     pub stalled: bool,
+    /// The state of its connection, for a WebSocket channel in a process that keeps one.
+    pub link: Option<LinkState>,
 }
 
 impl Runtime {
@@ -58,6 +62,7 @@ impl Runtime {
             breaker: self.breakers.status(channel.key, now),
             limited: self.paces.remaining(channel.key, now),
             stalled: self.stalls.is_stalled(channel.key, now),
+            link: self.links.state(channel.key),
         });
         let routing = Routing::of(channels.collect());
         let status = rows.status().map_or(routing.status, |status| status.max(routing.status));
@@ -69,18 +74,34 @@ impl Runtime {
 
 impl Routing {
     fn of(channels: Vec<ChannelHealth>) -> Self {
-        let is_open = |channel: &ChannelHealth| channel.breaker.state == BreakerState::Open;
-        let is_clean = |channel: &ChannelHealth| {
-            channel.breaker.state == BreakerState::Closed && channel.limited.is_none() && !channel.stalled
-        };
-        let status = if channels.iter().all(is_clean) {
-            Status::Healthy
-        } else if channels.iter().all(is_open) {
-            Status::Unhealthy
-        } else {
-            Status::Degraded
+        let is_clean = |status: &Status| *status <= Status::Connecting;
+        let each: Vec<_> = channels.iter().map(ChannelHealth::status).collect();
+        let (best, worst) = (each.iter().min().copied(), each.iter().max().copied());
+        let status = match (best, worst) {
+            // Who has no channel has nothing to complain of.
+            (None, _) | (_, None) => Status::Healthy,
+            (Some(best), Some(worst)) if is_clean(&worst) => best,
+            // Nothing can be had of any.
+            (Some(best), _) if best > Status::Degraded => best,
+            _ => Status::Degraded,
         };
         Self { status, channels }
+    }
+}
+
+// === impl ChannelHealth ===
+
+impl ChannelHealth {
+    fn status(&self) -> Status {
+        let is_troubled =
+            self.breaker.state != BreakerState::Closed || self.limited.is_some() || self.stalled;
+        match self.link {
+            _ if self.breaker.state == BreakerState::Open => Status::Unhealthy,
+            Some(LinkState::Disconnected) => Status::Disconnected,
+            Some(LinkState::Reconnecting) if !is_troubled => Status::Connecting,
+            Some(_) | None if is_troubled => Status::Degraded,
+            Some(_) | None => Status::Healthy,
+        }
     }
 }
 

@@ -9,8 +9,12 @@
 //! 2. [`server`] accepts the connection and hands the request to
 //!    [`Ingress`](lasso_layers::edge::ingress::Ingress), which makes a call of it.
 //! 3. The call passes the layers in the order of `stack.rs`, top to bottom; `FailoverLayer` turns it into attempts.
-//! 4. [`upstream`] sends each attempt over a pooled connection and reads the reply.
+//! 4. [`upstream`] sends each attempt over a pooled HTTP connection or over the WebSocket that is kept open to its
+//!    provider, and reads the reply.
 //! 5. The reply goes back up the same way, and its bytes into the response.
+//!
+//! A client of a WebSocket comes in by [`server`] too, with messages instead of requests. What it subscribes to comes
+//! from [`streams`], over the connections of [`upstream`].
 //!
 //! Beside the requests run the [`tasks`]: upstreams are probed and asked for their heights, profiles are reloaded,
 //! idle clients are forgotten. What they find out about providers is in [`health`], for pages to show; nodes of another
@@ -20,8 +24,9 @@
 //! # For embedders
 //!
 //! [`router::Router`] is the whole thing without command line and signals. [`upstream::HttpUpstream`] is the
-//! connection pool alone, for a stack of one's own. [`sim`] are nodes for tests: they answer like a chain and fail on
-//! demand. `examples/` shows stacks of one's own in servers of one's own.
+//! connection pool alone, for a stack of one's own; [`server::WebSockets`] serves sockets over one, in whatever server.
+//! [`sim`] are nodes for tests: they answer like a chain and fail on demand. `examples/` shows stacks of one's own in
+//! servers of one's own.
 
 pub mod cli;
 mod clock;

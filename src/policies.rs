@@ -7,16 +7,20 @@ use lasso_layers::attempt::stall::StallPolicy;
 use lasso_layers::call::failover::FailoverPolicy;
 use lasso_layers::call::guard::GuardPolicy;
 use lasso_layers::call::observe::{ObservePolicy, SlowPolicy};
+use lasso_layers::call::session::SessionPolicy;
 use lasso_layers::call::strategy::TierOrder;
 use lasso_layers::edge::egress::EgressPolicy;
 use lasso_layers::edge::ingress::IngressPolicy;
 use lasso_layers::edge::profile::ProfilePolicy;
+use lasso_layers::edge::socket::SocketPolicy;
 
 use crate::config::{Settings, settings};
 use crate::history::HistoryPolicy;
-use crate::server::ServerPolicy;
+use crate::server::{LivenessPolicy, ServerPolicy, WebSocketPolicy};
+use crate::streams::{HubPolicy, PoolPolicy};
 use crate::tasks::{HeadsPolicy, ProbePolicy, ReloadPolicy};
 use crate::upstream::UpstreamHttpPolicy;
+use crate::upstream::ws::LinkPolicy;
 
 pub(crate) fn profile(settings: &Settings) -> ProfilePolicy {
     ProfilePolicy {
@@ -118,6 +122,42 @@ pub(crate) fn upstream_http(settings: &Settings) -> UpstreamHttpPolicy {
     }
 }
 
+pub(crate) fn links(settings: &Settings) -> LinkPolicy {
+    let ws = &settings.upstream_websocket;
+    LinkPolicy {
+        connect_jitter: ws.connect_jitter,
+        handshake_timeout: ws.handshake_timeout,
+        reconnect_interval: ws.reconnect_interval,
+        max_attempts: ws.max_attempts,
+        stable_after: ws.stable_after,
+        ping_interval: ws.ping_interval,
+        pong_timeout: ws.pong_timeout,
+        max_pending: ws.max_pending,
+        max_message_bytes: usize::try_from(ws.max_message_bytes).unwrap_or(usize::MAX),
+        feed_events: settings.subscriptions.feed_events,
+        ..LinkPolicy::default()
+    }
+}
+
+pub(crate) fn hub(settings: &Settings) -> HubPolicy {
+    let subscriptions = &settings.subscriptions;
+    HubPolicy {
+        pool: PoolPolicy {
+            linger: subscriptions.linger,
+            sweep: subscriptions.linger_sweep,
+            confirm: subscriptions.establish_attempt,
+            capacity: subscriptions.feed_events,
+        },
+        attempts: subscriptions.failover_attempts,
+        recovery_deadline: subscriptions.recovery_deadline,
+        retry_after_degraded: subscriptions.retry_after_degraded,
+        release_after_failover: subscriptions.release_after_failover,
+        settle: subscriptions.logs_settle,
+        verify_all_logs: subscriptions.verify_logs == settings::VerifyLogs::Always,
+        track_heights: settings.block_sync.enabled,
+    }
+}
+
 pub(crate) fn server(settings: &Settings) -> ServerPolicy {
     ServerPolicy { drain: settings.server.drain, ..ServerPolicy::default() }
 }
@@ -130,6 +170,32 @@ pub(crate) fn ingress(settings: &Settings) -> IngressPolicy {
         max_meta_header_bytes: settings.observability.max_meta_header_bytes,
         trusted_proxies: settings.server.trusted_proxies.clone(),
         ..IngressPolicy::default()
+    }
+}
+
+pub(crate) fn websocket(settings: &Settings) -> WebSocketPolicy {
+    let websocket = &settings.websocket;
+    WebSocketPolicy {
+        liveness: LivenessPolicy {
+            interval: websocket.heartbeat_interval,
+            timeout: websocket.heartbeat_timeout,
+            max_missed: websocket.max_missed,
+            idle: websocket.idle_timeout,
+        },
+        max_message_bytes: websocket.max_frame_bytes as usize,
+        messages: SocketPolicy {
+            inflight_bytes: websocket.inflight_bytes,
+            batch_max_items: settings.batch.max_items,
+            batch_concurrency: settings.batch.concurrency,
+        },
+        session: SessionPolicy {
+            max_inflight: websocket.max_inflight,
+            max_subscriptions: websocket.max_subscriptions,
+            outbox_messages: websocket.outbox_messages,
+            outbox_bytes: websocket.outbox_bytes as usize,
+        },
+        trusted_proxies: settings.server.trusted_proxies.clone(),
+        ..WebSocketPolicy::default()
     }
 }
 

@@ -17,9 +17,11 @@ use tower::util::BoxCloneSyncService;
 use crate::config::Settings;
 use crate::history::{History, Recorder};
 use crate::runtime::Runtime;
-use crate::server::{self, Api, ServerPolicy};
+use crate::server::{self, Api, ServerPolicy, WebSocketPolicy, WebSockets};
+use crate::streams::Hub;
 use crate::tasks::{Asker, Background};
-use crate::upstream::HttpUpstream;
+use crate::upstream::ws::Connector;
+use crate::upstream::{HttpUpstream, Upstreams, WsUpstream};
 use crate::{policies, stack};
 
 /// Every store, the stack over them, and what serves it.
@@ -29,34 +31,60 @@ pub struct Router {
     runtime: Runtime,
     stack: BoxCloneSyncService<Call, Reply, Failure>,
     ingress: IngressPolicy,
+    websocket: WebSocketPolicy,
     policy: ServerPolicy,
     background: Background,
+    hub: Hub,
     history: Option<History>,
 }
 
 impl Router {
-    /// Puts a router together for a catalogue, with a connection pool of its own.
+    /// Puts a router together for a catalogue, with connections of its own: a pool for HTTP upstreams and a link to
+    /// each WebSocket upstream.
     ///
     /// # Errors
     ///
-    /// If the client for upstreams cannot be made.
+    /// If the clients for upstreams cannot be made.
     pub fn new(live: Live, settings: &Settings) -> io::Result<Self> {
-        let upstream = HttpUpstream::new(policies::upstream_http(settings))?;
-        Ok(Self::with_upstream(Runtime::new(live, settings), settings, upstream))
+        let runtime = Runtime::new(live, settings);
+        let http = HttpUpstream::new(policies::upstream_http(settings))?;
+        let connector = Connector::new(&policies::links(settings), Vec::new())?;
+        let upstream = Upstreams::new(http, WsUpstream::new(runtime.links));
+        Ok(Self::assemble(runtime, settings, upstream, Some(connector)))
     }
 
     /// Puts a router together over these stores and a service that sends attempts: a client of the embedder's own, or
     /// a made-up world. It is handed what [`Egress`](lasso_layers::edge::egress::Egress) is, and answers as that does.
+    ///
+    /// Only HTTP channels are used: no links to WebSocket upstreams are kept, and so there are no subscriptions.
     #[must_use]
     pub fn with_upstream<U>(runtime: Runtime, settings: &Settings, upstream: U) -> Self
     where
         U: Service<Attempt, Response = Reply, Error = Failure> + Clone + Send + Sync + 'static,
         U::Future: Send,
     {
+        Self::assemble(runtime, settings, upstream, None)
+    }
+
+    /// With links to WebSocket upstreams where there is a connector for them.
+    fn assemble<U>(runtime: Runtime, settings: &Settings, upstream: U, connector: Option<Connector>) -> Self
+    where
+        U: Service<Attempt, Response = Reply, Error = Failure> + Clone + Send + Sync + 'static,
+        U::Future: Send,
+    {
+        let hub = Hub::new(&runtime, settings, stack::own_calls(&runtime, settings, upstream.clone()));
         Self {
-            background: Background::new(runtime.clone(), settings, Asker::new(upstream.clone())),
-            stack: stack::stack(&runtime, settings, upstream),
+            background: Background::new(
+                runtime.clone(),
+                settings,
+                Asker::new(upstream.clone()),
+                hub.clone(),
+                connector,
+            ),
+            stack: stack::stack(&runtime, settings, upstream, hub.clone()),
+            hub,
             ingress: policies::ingress(settings),
+            websocket: policies::websocket(settings),
             policy: policies::server(settings),
             history: None,
             runtime,
@@ -77,14 +105,20 @@ impl Router {
 
     /// The whole stack, for calls from within the process.
     ///
-    /// Nothing probes upstreams or asks for their heights unless [`background`](Self::background) is polled too.
+    /// Nothing probes upstreams, asks for their heights or connects to those over WebSocket unless [`background`](Self::background) is polled too.
     #[must_use]
     pub fn service(&self) -> BoxCloneSyncService<Call, Reply, Failure> {
         self.stack.clone()
     }
 
-    /// What runs beside the calls: probes, polls of heights, the upkeep of breakers and measurements.
-    /// [`serve`](Self::serve) runs it by itself.
+    /// Where subscriptions come from, for a stack of one's own.
+    #[must_use]
+    pub const fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// What runs beside the calls: links to WebSocket upstreams and what subscriptions need of them, probes, polls of
+    /// heights, the upkeep of breakers and measurements. [`serve`](Self::serve) runs it by itself.
     ///
     /// It never resolves; dropping the future ends everything. Must be polled within a tokio runtime.
     pub fn background(&self) -> impl Future<Output = ()> + Send + use<> {
@@ -99,6 +133,8 @@ impl Router {
         ended: impl Future<Output = ()> + Send,
     ) -> impl Future<Output = ()> + Send {
         let background = self.background();
+        let (requests, outboxes) = (self.runtime.budget.clone(), self.runtime.outboxes.clone());
+        let sockets = WebSockets::with(self.stack.clone(), self.websocket, requests, outboxes);
         let ingress = Ingress::new(self.stack).policy(self.ingress).budget(self.runtime.budget.clone());
         let recorder = self
             .history
@@ -114,7 +150,7 @@ impl Router {
                 // The other side says nothing. It goes.
                 tokio::spawn(recorder.run(async { end.await.unwrap_or_default() }))
             });
-            let cut = server::serve(listener, ingress, api, self.policy, ended).await;
+            let cut = server::serve(listener, ingress, sockets, api, self.policy, ended).await;
             if cut > 0 {
                 tracing::warn!(event = "lasso.drain_limit", connections = cut, "connections were cut off");
             }

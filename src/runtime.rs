@@ -6,6 +6,7 @@ use lasso_layers::attempt::pace::Paces;
 use lasso_layers::attempt::stall::Stalls;
 use lasso_layers::call::failover::Failovers;
 use lasso_layers::call::rate_limit::Limits;
+use lasso_layers::call::session::OutboxBudget;
 use lasso_layers::catalog::Live;
 use lasso_layers::edge::ingress::ByteBudget;
 use lasso_layers::state::Entropy;
@@ -15,6 +16,8 @@ use lasso_layers::state::heights::Heights;
 use crate::config::Settings;
 use crate::policies;
 use crate::strangers::Strangers;
+use crate::streams::StreamCounters;
+use crate::upstream::ws::Links;
 
 /// The state that outlives requests: one handle on each store, and the catalogue in force. Layers and background
 /// tasks hold clones of the same handles.
@@ -42,6 +45,13 @@ pub struct Runtime {
     pub limits: Limits,
     /// Bytes of requests in flight.
     pub budget: ByteBudget,
+    /// Connections to WebSocket upstreams. Without [`Links::run`], which a router with its own connections runs among
+    /// its background tasks, none is ever up.
+    pub links: Links,
+    /// What subscriptions did.
+    pub streams: StreamCounters,
+    /// Bytes that wait for clients of WebSockets.
+    pub outboxes: OutboxBudget,
     /// Where layers and tasks have their random numbers from.
     pub entropy: Entropy,
 }
@@ -57,18 +67,25 @@ impl Runtime {
     #[must_use]
     pub fn with_entropy(live: Live, settings: &Settings, entropy: Entropy) -> Self {
         let server = &settings.server;
+        let breakers = Breakers::with_entropy(policies::breaker(settings), entropy.clone());
+        let paces = Paces::new(policies::pace(settings));
+        let strangers = Strangers::default();
+        let links = policies::links(settings);
         Self {
+            links: Links::new(links, live.clone(), breakers, paces, strangers, entropy.clone()),
+            streams: StreamCounters::default(),
             live,
-            breakers: Breakers::with_entropy(policies::breaker(settings), entropy.clone()),
-            paces: Paces::new(policies::pace(settings)),
+            breakers,
+            paces,
             stalls: Stalls::new(policies::stall(settings)),
             benchmarks: Benchmarks::new(),
             failovers: Failovers::new(),
-            strangers: Strangers::default(),
+            strangers,
             heights: Heights::new(),
             health: HealthRows::new(),
             limits: Limits::new(),
             budget: ByteBudget::with_min_charge(server.inflight_bytes, server.inflight_min_charge_bytes),
+            outboxes: OutboxBudget::new(settings.websocket.outbox_total_bytes as usize),
             entropy,
         }
     }

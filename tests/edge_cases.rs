@@ -1,48 +1,56 @@
-//! Every edge case of routing and health has a test that is named after it.
+//! Every edge case of routing, health and streaming has a test that is named after it.
 //!
-//! Behaviour is specified down to 70 numbered cases, and each of them is held by at least one test called
-//! `routing_17_case_<number>_<what_happens>`, at whatever level it is stated best. This walks the sources and names the
-//! numbers that are missing.
+//! Behaviour is specified down to numbered cases, and each of them is held by at least one test called
+//! `routing_17_case_<number>_<what_happens>` or `streaming_11_case_<number>_<what_happens>`, at whatever level it is
+//! stated best. This walks the sources and names the numbers that are missing.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// How many cases there are, numbered from 1.
-const CASES: u32 = 70;
+/// Cases, numbered from 1.
+struct Chapter {
+    /// What the name of their tests begins with.
+    prefix: &'static str,
+    /// How many there are.
+    cases: u32,
+    /// Up to which they must have a test.
+    tested: u32,
+}
 
-/// What the name of such a test begins with.
-const PREFIX: &str = "fn routing_17_case_";
+const ROUTING: Chapter = Chapter { prefix: "fn routing_17_case_", cases: 70, tested: 70 };
+/// What comes after the tested ones is of dashboard, cluster and operations.
+const STREAMING: Chapter = Chapter { prefix: "fn streaming_11_case_", cases: 60, tested: 50 };
 
 /// How many tests each case has.
 type Tests = BTreeMap<u32, u32>;
 
 /// Reads every Rust source in and below a folder, except what was built or fetched.
-fn walk(folder: &Path, tests: &mut Tests) {
+fn walk(folder: &Path, prefix: &str, tests: &mut Tests) {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     for entry in entries {
         let path = entry.expect("a folder can be listed to its end").path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if path.is_dir() {
             if !name.starts_with('.') && !["target", "node_modules"].contains(&&*name) {
-                walk(&path, tests);
+                walk(&path, prefix, tests);
             }
         } else if name.ends_with(".rs") {
             let source = fs::read_to_string(&path);
-            collect(&source.unwrap_or_else(|error| panic!("{}: {error}", path.display())), tests);
+            collect(&source.unwrap_or_else(|error| panic!("{}: {error}", path.display())), prefix, tests);
         }
     }
 }
 
 /// Counts the functions of a source that are named after a case and that the test harness runs.
-fn collect(source: &str, tests: &mut Tests) {
+fn collect(source: &str, prefix: &str, tests: &mut Tests) {
     let mut is_test = false;
     for line in source.lines().map(str::trim) {
         if line.starts_with("#[") {
             is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
             continue;
         }
-        if is_test && let Some(case) = case_of(line) {
+        if is_test && let Some(case) = case_of(line, prefix) {
             *tests.entry(case).or_default() += 1;
         }
         is_test = false;
@@ -50,19 +58,28 @@ fn collect(source: &str, tests: &mut Tests) {
 }
 
 /// The number in the name of the function that begins on this line.
-fn case_of(line: &str) -> Option<u32> {
-    let name = line.strip_prefix("async ").unwrap_or(line).strip_prefix(PREFIX)?;
+fn case_of(line: &str, prefix: &str) -> Option<u32> {
+    let name = line.strip_prefix("async ").unwrap_or(line).strip_prefix(prefix)?;
     name.split_once('_')?.0.parse().ok()
 }
 
-#[test]
-fn every_edge_case_has_a_test() {
+fn check(chapter: &Chapter) {
     let mut tests = Tests::new();
-    walk(Path::new(env!("CARGO_MANIFEST_DIR")), &mut tests);
-    let missing: Vec<_> = (1..=CASES).filter(|case| !tests.contains_key(case)).collect();
+    walk(Path::new(env!("CARGO_MANIFEST_DIR")), chapter.prefix, &mut tests);
+    let missing: Vec<_> = (1..=chapter.tested).filter(|case| !tests.contains_key(case)).collect();
     assert!(missing.is_empty(), "cases without a test: {missing:?}");
-    let unknown: Vec<_> = tests.keys().filter(|case| !(1..=CASES).contains(*case)).collect();
+    let unknown: Vec<_> = tests.keys().filter(|case| !(1..=chapter.cases).contains(*case)).collect();
     assert!(unknown.is_empty(), "tests of cases that do not exist: {unknown:?}");
+}
+
+#[test]
+fn every_edge_case_of_routing_has_a_test() {
+    check(&ROUTING);
+}
+
+#[test]
+fn every_edge_case_of_streaming_has_a_test() {
+    check(&STREAMING);
 }
 
 #[test]
@@ -86,6 +103,6 @@ fn only_what_the_harness_runs_counts() {
         CASE_13() {}
     ";
     let mut tests = Tests::new();
-    collect(&source.replace("CASE_", PREFIX), &mut tests);
+    collect(&source.replace("CASE_", ROUTING.prefix), ROUTING.prefix, &mut tests);
     assert_eq!(tests, Tests::from([(7, 2), (8, 1)]));
 }

@@ -9,11 +9,15 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::client_async;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// Until an example listens, or answers. Generous, because the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -226,4 +230,34 @@ async fn routes_differ_in_strategy_and_limit() {
     // The same client may still ask the other route.
     example.node("/indexer").await;
     assert_eq!(example.send(Method::POST, "/elsewhere", "{}").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn axum_serves_sockets_that_are_pushed_to() {
+    let example = Example::start("websocket");
+    assert_eq!(example.send(Method::GET, "/hello", "").await, (StatusCode::OK, "hello\n".into()));
+    assert_eq!(example.node("/rpc/ethereum").await, "node");
+    let connect = async |path: &str| {
+        let authority = example.base.strip_prefix("http://").unwrap();
+        let stream = TcpStream::connect(authority).await.unwrap();
+        client_async(format!("ws://{authority}{path}"), stream).await
+    };
+    assert!(matches!(connect("/ws/rpc/nowhere").await, Err(Error::Http(refused)) if refused.status() == 404));
+
+    let (mut socket, _) = connect("/ws/rpc/ethereum").await.unwrap();
+    let mut next = async |call: Option<Value>| {
+        if let Some(call) = call {
+            socket.send(Message::text(call.to_string())).await.unwrap();
+        }
+        let message = tokio::time::timeout(PATIENCE, socket.next()).await.expect("it comes in time");
+        serde_json::from_str::<Value>(&message.unwrap().unwrap().into_text().unwrap()).unwrap()
+    };
+    let height = next(Some(json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber" }))).await;
+    assert_eq!(height["result"], HEIGHT);
+    let subscribed = json!({ "jsonrpc": "2.0", "id": 2, "method": "eth_subscribe", "params": ["newHeads"] });
+    let id = next(Some(subscribed)).await["result"].clone();
+    for number in ["0x0", "0x1", "0x2"] {
+        let push = next(None).await;
+        assert_eq!(push["params"], json!({ "subscription": id, "result": { "number": number } }));
+    }
 }

@@ -17,7 +17,7 @@
 //! | [`state`] | structures that outlive a request |
 //! | [`call`] | calls, and the layers that see each call once |
 //! | [`attempt`] | attempts, and the layers that see each try once |
-//! | [`edge`] | HTTP: requests into calls, attempts into requests, paths into routes |
+//! | [`edge`] | HTTP: requests into calls, attempts into requests, paths into routes; messages of sockets into calls |
 //!
 //! # The stack, outermost first
 //!
@@ -27,6 +27,8 @@
 //! | `ProfileLayer` | `profile` | no call is routed: what is further in needs the plan |
 //! | `GuardLayer` | `guard` | wallet methods and filters are forwarded |
 //! | `RateLimitLayer` | `rate-limit` | clients may ask as much as they like |
+//! | `SubscribeLayer` | `subscribe` | subscriptions are forwarded to a provider, and nobody hears from them |
+//! | `InflightLayer` | `inflight` | one socket may have any number of calls under way |
 //! | `CandidateLayer` | `candidate` | there is nothing to try |
 //! | `StrategyLayer` | `strategy` | channels are tried in configured order |
 //! | `FailoverLayer` | `failover` | calls do not become attempts |
@@ -37,12 +39,16 @@
 //! | `TimeoutLayer` | `timeout` | a provider that hangs hangs its clients |
 //! | `ClassifyLayer` | `classify` | an upstream's JSON-RPC error is the answer, whatever it says |
 //!
-//! `Ingress` in front and `EgressLayer` at the end come with the feature `http`; `full` has everything but `test-util`.
+//! `Ingress` in front and `EgressLayer` at the end come with the feature `http`, `Sockets` in front with `socket`;
+//! `full` has everything but `test-util`.
 //! Without features this is the vocabulary for writing layers of one's own.
 //!
 //! State is in stores that are made once and handed to layers as cheap handles: the same `Breakers` are a layer that
 //! counts failures and a filter that keeps channels off the list. Users' own say in selection has the same traits:
 //! [`call::Filter`] and [`call::Ranker`].
+//!
+//! Clients that stay connected have a [`call::session`], which their calls carry: `SubscribeLayer` and `InflightLayer`
+//! go by it and let calls without one pass.
 //!
 //! A provider with a WebSocket address has a channel for it, which `EgressLayer` cannot send to. The filter `HttpOnly`
 //! leaves those channels out.

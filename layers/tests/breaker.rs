@@ -217,6 +217,25 @@ async fn what_the_provider_may_refuse_and_our_own_refusals_do_not_count() {
     ten_neither_count_nor_reset(|| Err(Failure::rejected(Category::InternalError, refused()))).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_refused_counts_whatever_the_refusal_is_called() {
+    let breakers = breakers();
+    let attempt = an_attempt();
+    let (channel, refused) = (attempt.channel(), answered(Category::ClientError));
+    breakers.probe_failed(channel, &refused, Instant::now());
+    assert_eq!(breakers.status(attempt.key(), Instant::now()).failures, 0, "what a request may meet");
+    for failures in 1..=5 {
+        assert_eq!(breakers.status(attempt.key(), Instant::now()).state, BreakerState::Closed);
+        breakers.connection_failed(channel, &refused, Instant::now());
+        assert_eq!(breakers.status(attempt.key(), Instant::now()).failures, failures);
+    }
+    let status = breakers.status(attempt.key(), Instant::now());
+    assert_eq!(
+        (status.state, status.last_error.unwrap().category),
+        (BreakerState::Open, Category::ClientError)
+    );
+}
+
 /// Ten such outcomes leave a breaker that counted one failure as it was; a success would not.
 async fn ten_neither_count_nor_reset(outcome: impl Fn() -> Result<Reply, Failure>) {
     let breakers = breakers();

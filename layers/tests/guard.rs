@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lasso_layers::call::guard::{GuardLayer, GuardPolicy};
+use lasso_layers::call::session::{OutboxBudget, Session, SessionPolicy};
 use lasso_layers::call::{Batch, BatchItem, Body, Call, Failure, Reply, Scope};
 use lasso_layers::catalog::{ChainSpec, Live, Transport};
 use lasso_layers::testing;
@@ -36,8 +37,10 @@ fn call(id: &str, method: &str, params: &str) -> Call {
     planned(call)
 }
 
+/// A socket's call. The guard does not care whether the socket is still there.
 fn over_ws(mut call: Call) -> Call {
     call.origin.transport = Some(Transport::Ws);
+    call.session = Some(Session::new(SessionPolicy::default(), OutboxBudget::default()).for_call());
     call
 }
 

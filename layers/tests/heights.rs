@@ -24,13 +24,17 @@ impl Chain {
 
     /// Notes what each provider reports now, in their order; `None` reports nothing.
     fn report(&self, heights: impl IntoIterator<Item = Option<u64>>) {
+        self.report_from(Source::Http, heights);
+    }
+
+    fn report_from(&self, source: Source, heights: impl IntoIterator<Item = Option<u64>>) {
         let snapshot = self.live.snapshot();
         // Profiles are sorted by slug; the last one has every provider.
         let chain = &snapshot.profiles().last().unwrap().chains()[0];
         for (provider, height) in chain.providers.iter().zip(heights) {
             let Some(height) = height else { continue };
             let instance = provider.http.as_ref().unwrap().instance;
-            let observation = Observation::new(height, Instant::now(), Source::Http);
+            let observation = Observation::new(height, Instant::now(), source);
             self.heights.record(chain.chain_id, instance, observation);
         }
     }
@@ -120,6 +124,18 @@ async fn routing_17_case_34_without_a_limit_any_lag_is_fine() {
     let chain = Chain::new(chain(&["a", "b"]));
     chain.report([Some(20_000), Some(10_000)]);
     assert_eq!(chain.exclusions("eth_chainId", "[]").await, [None, None]);
+}
+
+/// A client that was just told of a block asks for it, and not every node has it yet.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_tells_of_its_blocks_has_no_others() {
+    let chain = Chain::new(chain(&["a", "b"]));
+    chain.report_from(Source::Ws, [Some(99), Some(99)]);
+    advance(Duration::from_secs(12)).await;
+    chain.report_from(Source::Ws, [None, Some(100)]);
+    let wanted = chain.candidates("eth_getBlockByNumber", r#"["0x64",false]"#).await;
+    let demotions: Vec<_> = wanted.iter().map(|candidate| candidate.demotion).collect();
+    assert_eq!(demotions, [Demotion::BEHIND, Demotion::NONE]);
 }
 
 #[tokio::test(start_paused = true)]

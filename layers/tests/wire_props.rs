@@ -43,8 +43,19 @@ fn scalar() -> impl Strategy<Value = String> {
 
 /// A name that means something, with some of its letters escaped.
 fn known_name() -> impl Strategy<Value = String> {
-    let names =
-        vec!["jsonrpc", "id", "method", "params", "result", "error", "lasso_meta", "code", "message", "data"];
+    let names = vec![
+        "jsonrpc",
+        "id",
+        "method",
+        "params",
+        "result",
+        "error",
+        "lasso_meta",
+        "code",
+        "message",
+        "data",
+        "subscription",
+    ];
     (proptest::sample::select(names), prop_oneof![3 => Just(0), 1 => any::<u16>()]).prop_map(
         |(name, escaped)| {
             let letter = |(at, letter): (usize, char)| match escaped >> at & 1 {
@@ -145,6 +156,29 @@ fn whole_reply() -> impl Strategy<Value = String> {
     })
 }
 
+/// A member of the parameters of an event, mostly a right one.
+fn event_member() -> impl Strategy<Value = (String, String)> {
+    let named = |name: &str, value: BoxedStrategy<String>| (Just(format!("\"{name}\"")), value).boxed();
+    prop_oneof![
+        4 => named("subscription", prop_oneof![4 => string(), 1 => value()].boxed()),
+        4 => named("result", value().boxed()),
+        1 => (prop_oneof![3 => string(), 1 => name()], value()),
+    ]
+}
+
+/// A member of an event, mostly a right one.
+fn push_member() -> impl Strategy<Value = (String, String)> {
+    let named = |name: &str, value: BoxedStrategy<String>| (Just(format!("\"{name}\"")), value).boxed();
+    let methods = ["\"eth_subscription\"", "\"eth_subscription\"", "\"eth\\u005fsubscription\"", "\"eth_x\""];
+    prop_oneof![
+        2 => named("jsonrpc", one_of(&["\"2.0\"", "\"1.0\""]).boxed()),
+        8 => named("method", one_of(&methods).boxed()),
+        8 => named("params", prop_oneof![8 => object_of(event_member(), 4), 1 => value()].boxed()),
+        1 => reply_member(),
+        1 => (prop_oneof![3 => string(), 1 => name()], value()),
+    ]
+}
+
 #[derive(Clone, Debug)]
 enum Damage {
     Cut(Index),
@@ -207,6 +241,7 @@ proptest! {
     fn any_body_is_read_as_serde_json_reads_it(bytes in bytes_of(value())) {
         agreement::request(&bytes);
         agreement::reply(&bytes, 3);
+        agreement::upstream(&bytes);
         agreement::splice(&bytes);
         agreement::params(&bytes);
     }
@@ -233,6 +268,15 @@ proptest! {
         agreement::reply(&bytes, size);
         agreement::reply(&bytes, 1);
         agreement::splice(&bytes);
+    }
+
+    #[test]
+    fn messages_of_a_socket_agree(bytes in bytes_of(prop_oneof![
+        3 => object_of(push_member(), 5).boxed(),
+        1 => whole_reply().boxed(),
+        1 => object_of(reply_member(), 5).boxed(),
+    ])) {
+        agreement::upstream(&bytes);
     }
 
     #[test]

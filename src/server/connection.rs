@@ -2,13 +2,13 @@
 
 use std::fmt::Display;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::server::conn::http1::UpgradeableConnection;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulConnection;
 use lasso_layers::call::{Call, Failure, Reply};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -17,7 +17,7 @@ use tower::Service;
 
 use super::ServerPolicy;
 use super::heads::Heads;
-use super::site::{Site, Visit};
+use super::site::{Door, Site, Visit};
 use super::tapped::Tapped;
 
 /// How an HTTP/2 connection begins
@@ -35,14 +35,14 @@ enum Protocol {
 }
 
 /// Serves a connection until the client leaves, or until `stopping` says so and the requests under way are
-/// answered.
+/// answered. A connection that becomes a WebSocket is served as one.
 pub(super) async fn run<S>(
     stream: TcpStream,
     site: Site<S>,
     policy: ServerPolicy,
     mut stopping: watch::Receiver<bool>,
 ) where
-    S: Service<Call, Response = Reply> + Clone + Send + 'static,
+    S: Service<Call, Response = Reply> + Clone + Send + Sync + 'static,
     S::Error: Into<Failure> + Send,
     S::Future: Send,
 {
@@ -65,11 +65,23 @@ pub(super) async fn run<S>(
     };
     let heads = Arc::new(Heads::default());
     let io = TokioIo::new(Tapped::new(stream, heads.clone()));
-    let visit = Visit::new(site, heads);
+    let door = Arc::new(Door::default());
+    let visit = Visit::new(site, heads, door.clone());
     match protocol {
-        Ok(Protocol::Http1) => drive(http1(policy).serve_connection(io, visit), stopping).await,
-        // Boxed, because there are few of these and many of the other, which would be as large.
-        Ok(Protocol::Http2) => Box::pin(drive(http2(policy).serve_connection(io, visit), stopping)).await,
+        Ok(Protocol::Http1) => {
+            // Boxed, so that a client that stays for its WebSocket does not keep the room that HTTP took.
+            let connection = http1(policy).serve_connection(io, visit).with_upgrades();
+            Box::pin(drive(connection, UpgradeableConnection::graceful_shutdown, stopping)).await;
+            let accepted = door.take();
+            drop(door);
+            if let Some(accepted) = accepted {
+                accepted.run().await;
+            }
+        }
+        Ok(Protocol::Http2) => {
+            let connection = http2(policy).serve_connection(io, visit);
+            Box::pin(drive(connection, http2::Connection::graceful_shutdown, stopping)).await;
+        }
         Err(error) => tracing::debug!(%error, "connection ended before it began"),
     }
 }
@@ -90,10 +102,10 @@ async fn protocol(stream: &TcpStream) -> io::Result<Protocol> {
     }
 }
 
-async fn drive<C>(connection: C, mut stopping: watch::Receiver<bool>)
+async fn drive<C, E>(connection: C, shut_down: fn(Pin<&mut C>), mut stopping: watch::Receiver<bool>)
 where
-    C: GracefulConnection,
-    C::Error: Display,
+    C: Future<Output = Result<(), E>>,
+    E: Display,
 {
     let mut connection = pin!(connection);
     let mut is_stopping = false;
@@ -108,7 +120,7 @@ where
             }
             _ = stopping.wait_for(|stop| *stop), if !is_stopping => {
                 is_stopping = true;
-                connection.as_mut().graceful_shutdown();
+                shut_down(connection.as_mut());
             }
         }
     }

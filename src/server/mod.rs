@@ -5,6 +5,7 @@
 //! | `POST /rpc/…` | the stack, through [`Ingress`] |
 //! | `GET /api/health`, `/api/chains`, `/api/metrics/:chain`, `/api/history` | [`Api`] |
 //! | `GET /api/explain` | the stack, by a dry run |
+//! | `GET /ws/…` | the stack, through [`WebSockets`] |
 //! | `GET /` | a redirect to the dashboard |
 //! | `OPTIONS`, anything else | [`Ingress`]: 204, 404 |
 //!
@@ -19,6 +20,7 @@ mod site;
 mod tapped;
 #[cfg(test)]
 mod tests;
+mod ws;
 
 use std::time::Duration;
 
@@ -33,6 +35,7 @@ use tower::Service;
 pub use self::api::Api;
 use self::listen::Listener;
 use self::site::Site;
+pub use self::ws::{Accepted, LivenessPolicy, WebSocketPolicy, WebSockets};
 
 /// The limits of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,16 +68,17 @@ impl Default for ServerPolicy {
 pub async fn serve<S>(
     listener: TcpListener,
     ingress: Ingress<S>,
+    sockets: WebSockets<S>,
     api: Api,
     policy: ServerPolicy,
     shutdown: impl Future<Output = ()>,
 ) -> usize
 where
-    S: Service<Call, Response = Reply> + Clone + Send + 'static,
+    S: Service<Call, Response = Reply> + Clone + Send + Sync + 'static,
     S::Error: Into<Failure> + Send,
     S::Future: Send,
 {
-    let site = Site::new(ingress, api);
+    let site = Site::new(ingress, sockets.clone(), api);
     let (stop, stopping) = watch::channel(false);
     let mut listener = Listener::new(listener);
     let mut connections = JoinSet::new();
@@ -96,6 +100,7 @@ where
     drop(listener);
     // Fails when no connection is left to hear it.
     let _ = stop.send(true);
+    sockets.stop();
     let drained = async {
         while let Some(ended) = connections.join_next().await {
             note(ended);

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use futures_util::future::Either;
@@ -20,22 +20,28 @@ use lasso_layers::edge::ingress::{
 use tower::Service;
 
 use super::heads::Heads;
+use super::ws::{self, Accepted, WebSockets};
 use super::{Api, api};
 
 /// Everything that is served.
 #[derive(Clone)]
 pub(super) struct Site<S> {
     ingress: Ingress<S>,
+    sockets: WebSockets<S>,
     api: Arc<Api>,
 }
 
 impl<S: Clone> Site<S> {
-    pub(super) fn new(ingress: Ingress<S>, api: Api) -> Self {
-        Self { ingress, api: Arc::new(api) }
+    pub(super) fn new(ingress: Ingress<S>, sockets: WebSockets<S>, api: Api) -> Self {
+        Self { ingress, sockets, api: Arc::new(api) }
     }
 
     pub(super) fn for_peer(&self, peer: SocketAddr) -> Self {
-        Self { ingress: self.ingress.clone().peer(peer), api: self.api.clone() }
+        Self {
+            ingress: self.ingress.clone().peer(peer),
+            sockets: self.sockets.clone().peer(peer),
+            api: self.api.clone(),
+        }
     }
 }
 
@@ -116,17 +122,58 @@ pub(super) struct Visit<S> {
     /// How many requests came before. Requests of an HTTP/1 connection come one after the other, so a relaxed
     /// count is enough.
     requests: AtomicU64,
+    door: Arc<Door<S>>,
+}
+
+/// Where a client waits that was let in over a connection, until the connection is done with HTTP.
+pub(super) struct Door<S>(Mutex<Option<Accepted<S>>>);
+
+impl<S> Door<S> {
+    pub(super) fn take(&self) -> Option<Accepted<S>> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Accepted<S>>> {
+        self.0.lock().expect("nothing panics while it holds the lock")
+    }
+}
+
+impl<S> Default for Door<S> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
 }
 
 impl<S> Visit<S> {
-    pub(super) const fn new(site: Site<S>, heads: Arc<Heads>) -> Self {
-        Self { site, heads, requests: AtomicU64::new(0) }
+    pub(super) const fn new(site: Site<S>, heads: Arc<Heads>, door: Arc<Door<S>>) -> Self {
+        Self { site, heads, requests: AtomicU64::new(0), door }
+    }
+}
+
+impl<S> Visit<S>
+where
+    S: Service<Call, Response = Reply> + Clone + Send + Sync + 'static,
+    S::Error: Into<Failure> + Send,
+    S::Future: Send,
+{
+    /// Opens a WebSocket.
+    fn open(&self, mut request: Request<Incoming>) -> Answer {
+        let (sockets, door) = (self.site.sockets.clone(), self.door.clone());
+        Either::Right(Box::pin(async move {
+            Ok(match sockets.accept(&mut request).await {
+                Ok((response, accepted)) => {
+                    *door.lock() = Some(accepted);
+                    response
+                }
+                Err(refusal) => refusal,
+            })
+        }))
     }
 }
 
 impl<S> hyper::service::Service<Request<Incoming>> for Visit<S>
 where
-    S: Service<Call, Response = Reply> + Clone + Send + 'static,
+    S: Service<Call, Response = Reply> + Clone + Send + Sync + 'static,
     S::Error: Into<Failure> + Send,
     S::Future: Send,
 {
@@ -139,6 +186,9 @@ where
         if self.heads.is_ambiguous(ordinal) {
             // hyper took the length out; the ingress is to see that there was one.
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        if request.method() == Method::GET && ws::is_socket_path(request.uri().path()) {
+            return Either::Left(self.open(request));
         }
         match self.site.page(&request) {
             Some(answer) => Either::Left(answer),

@@ -29,6 +29,11 @@ impl Tapped {
     pub(super) fn new(stream: TcpStream, heads: Arc<Heads>) -> Self {
         Self { stream, scanner: Scanner::default(), heads, linger: None }
     }
+
+    /// The connection alone, for another protocol.
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
 }
 
 impl AsyncRead for Tapped {

@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tower::Service;
 
-use super::{Api, ServerPolicy, serve};
+use super::{Api, ServerPolicy, WebSockets, serve};
 use crate::config::Settings;
 use crate::runtime::Runtime;
 
@@ -110,7 +110,14 @@ async fn start(stack: Stack, policy: ServerPolicy) -> Running {
     let stopped = async move {
         let _ = stopped.await;
     };
-    let ended = tokio::spawn(serve(listener, Ingress::new(stack), api, policy, stopped));
+    let ended = tokio::spawn(serve(
+        listener,
+        Ingress::new(stack.clone()),
+        WebSockets::new(stack),
+        api,
+        policy,
+        stopped,
+    ));
     Running { address, stop, ended }
 }
 
@@ -275,7 +282,7 @@ async fn head_is_answered_like_get_without_the_body() {
 async fn everything_else_is_not_found() {
     let (server, _) = echo_server().await;
     let mut client = Client::connect(&server).await;
-    for path in ["/api", "/api/health/", "/ws/rpc/ethereum", "/rpc/ethereum", "/dashboards"] {
+    for path in ["/api", "/api/health/", "/ws/ethereum", "/ws", "/rpc/ethereum", "/dashboards"] {
         let response = client.send(&get(path)).await;
         assert_eq!(response.status, 404, "{path}");
         assert_eq!(response.body, br#"{"errors":{"detail":"Not Found"}}"#);

@@ -103,6 +103,13 @@ struct State {
     sent: VecDeque<([u8; 32], u64)>,
 }
 
+/// A branch of a [`SimChain`], to go back to with [`SimChain::switch`].
+#[derive(Clone, Debug)]
+pub struct SimBranch {
+    forks: Arc<[Fork]>,
+    height: u64,
+}
+
 /// Something subscribers hear about.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
@@ -160,18 +167,46 @@ impl SimChain {
     /// Replaces the newest `depth` blocks by others at the same heights and tells the subscribers: first that the
     /// logs of the abandoned blocks are removed, then the new heads. The genesis block stays.
     pub fn reorg(&self, depth: u64) {
+        self.reorg_to(depth, depth);
+    }
+
+    /// Replaces the newest `depth` blocks by `blocks` others, which may be more, fewer or none, and tells the
+    /// subscribers as [`reorg`](Self::reorg) does. The genesis block stays.
+    pub fn reorg_to(&self, depth: u64, blocks: u64) {
         let mut state = self.state();
-        let depth = depth.min(state.height);
-        if depth == 0 {
+        let replaced = depth.min(state.height);
+        // Of a chain that is shorter than that, the new branch is shorter by as much.
+        let blocks = blocks.saturating_sub(depth - replaced);
+        let depth = replaced;
+        if depth == 0 && blocks == 0 {
             return;
         }
         let before = self.view_of(&state);
         let from = state.height - depth + 1;
+        state.height = state.height - depth + blocks;
         state.reorgs += 1;
         let salt = state.reorgs;
         // Forks that started at or above this one have no block left.
         let kept = state.forks.iter().copied().filter(|fork| fork.from < from);
         state.forks = kept.chain([Fork { from, salt }]).collect();
+        self.announce(&mut state, from, before);
+    }
+
+    /// The branch that the chain is on.
+    #[must_use]
+    pub fn branch(&self) -> SimBranch {
+        let state = self.state();
+        SimBranch { forks: state.forks.clone(), height: state.height }
+    }
+
+    /// Goes back to a branch that this chain was on before, as it was then, and tells the subscribers as
+    /// [`reorg`](Self::reorg) does.
+    pub fn switch(&self, branch: &SimBranch) {
+        let mut state = self.state();
+        let before = self.view_of(&state);
+        state.forks = branch.forks.clone();
+        state.height = branch.height;
+        let from = before.parting(&self.view_of(&state));
         self.announce(&mut state, from, before);
     }
 
@@ -319,6 +354,38 @@ mod tests {
         chain.reorg(u64::MAX);
         assert_eq!(chain.block_hash(0), genesis);
         assert_eq!(chain.height(), 2);
+    }
+
+    #[test]
+    fn a_branch_may_be_longer_or_shorter_than_the_one_it_replaces() {
+        let chain = chain();
+        let old: Vec<_> = (995..=1_000).map(|number| chain.block_hash(number)).collect();
+        chain.reorg_to(2, 3);
+        assert_eq!(chain.height(), 1_001);
+        chain.reorg_to(4, 1);
+        assert_eq!(chain.height(), 998);
+        for (number, old) in (995..=998).zip(old) {
+            assert_eq!(chain.block_hash(number) == old, number <= 997, "block {number}");
+        }
+        assert_eq!(chain.block_hash(999), None);
+        chain.reorg_to(1, 0);
+        assert_eq!(chain.height(), 997);
+        let short = SimChain::new(1, SimChainOptions { height: 2, ..SimChainOptions::default() });
+        short.reorg_to(5, 6);
+        assert_eq!(short.height(), 3);
+    }
+
+    #[test]
+    fn a_branch_that_is_gone_back_to_has_its_old_blocks() {
+        let chain = chain();
+        let (branch, old) = (chain.branch(), chain.block(1_000));
+        chain.reorg_to(3, 5);
+        assert_ne!(chain.block(1_000), old);
+        chain.switch(&branch);
+        assert_eq!((chain.height(), chain.block(1_000)), (1_000, old.clone()));
+        // What is mined on it is not what another branch had at that height before.
+        chain.reorg(1);
+        assert_ne!(chain.block(1_000), old);
     }
 
     #[tokio::test(start_paused = true)]

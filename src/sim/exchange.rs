@@ -13,6 +13,7 @@ use super::methods::{Oracle, SimLimits};
 use super::params::RpcError;
 use super::rpc::{Call, Item, Message, faulty_reply, reply};
 use super::script::{Plan, Script};
+use super::shock::Shocks;
 use super::subscriptions::Subscriptions;
 
 /// Everything the connections of a node share.
@@ -24,6 +25,7 @@ pub(crate) struct Core {
     pub(crate) script: Script,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) lines: Lines,
+    pub(crate) shocks: Shocks,
 }
 
 #[derive(Debug)]
@@ -60,7 +62,7 @@ impl Core {
             Item::Invalid { .. } => Plan::default(),
             Item::Call(call) => {
                 self.ledger.call(transport, origin, call, batch);
-                self.script.plan(transport, &call.method, call.params.as_deref())
+                self.script.plan(transport, &call.method, call.params.as_deref().map(RawValue::get))
             }
         };
         let plans: Vec<Plan> = message.items().iter().map(plan_item).collect();

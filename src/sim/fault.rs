@@ -11,13 +11,16 @@ use super::ledger::Transport;
 /// The method name under which the messages of a subscription are matched by a [`Rule`].
 pub const NOTIFICATION: &str = "eth_subscription";
 
+/// The method name under which a WebSocket that was just opened is matched by a [`Rule`]: see [`Rule::opened`].
+pub const OPENED: &str = "open";
+
 /// One way to misbehave.
 ///
 /// Faults come in three kinds, and one request can meet one of each:
 ///
 /// - *circumstances* ([`Latency`](Self::Latency), [`Lag`](Self::Lag), [`WrongChain`](Self::WrongChain)) change what is
 ///   answered or when;
-/// - *answers* ([`RpcError`](Self::RpcError) to [`Repeat`](Self::Repeat)) replace the reply to one call, also inside
+/// - *answers* ([`RpcError`](Self::RpcError) to [`Overtaken`](Self::Overtaken)) replace the reply to one call, also inside
 ///   a batch;
 /// - *deliveries* (the rest) concern the whole HTTP exchange or WebSocket message. In a batch, the first item
 ///   that meets one decides for all.
@@ -65,6 +68,8 @@ pub enum Fault {
     Omit,
     /// Answers twice. Over HTTP this matters in a batch only.
     Repeat,
+    /// A message of a subscription is sent after the one that follows it on the same WebSocket. Nothing else is changed.
+    Overtaken,
 
     /// Reads the request and never answers. The connection stays good for others.
     Hang,
@@ -85,6 +90,9 @@ pub enum Fault {
     },
     /// Sends the reply's headers with its full `content-length`, half of its body, and ends the connection.
     HalfBody,
+    /// Over WebSocket: sends a frame's header and half of its payload and ends the connection with a TCP RST. Over
+    /// HTTP as `HalfBody`.
+    TornFrame,
     /// Sends the reply in pieces of `chunk` bytes with a pause before each.
     SlowBody {
         /// Bytes of a piece.
@@ -150,7 +158,7 @@ pub struct HugeResult {
 #[must_use]
 pub struct Rule {
     pub(crate) method: Option<String>,
-    pub(crate) params_contain: Option<String>,
+    pub(crate) params_contain: Vec<String>,
     pub(crate) transport: Option<Transport>,
     pub(crate) when: When,
     pub(crate) seed: u64,
@@ -220,10 +228,11 @@ impl HugeResult {
 // === impl Rule ===
 
 impl Rule {
-    /// Meets every call over HTTP and WebSocket. Messages of subscriptions ([`NOTIFICATION`]) and handshakes
-    /// ([`Transport::Handshake`]) are not calls: they need a rule that names them.
+    /// Meets every call over HTTP and WebSocket. Messages of subscriptions ([`NOTIFICATION`]), handshakes
+    /// ([`Transport::Handshake`]) and WebSockets that open ([`OPENED`]) are not calls: they need a rule that names
+    /// them.
     pub fn any(fault: Fault) -> Self {
-        Self { method: None, params_contain: None, transport: None, when: When::Always, seed: 0, fault }
+        Self { method: None, params_contain: Vec::new(), transport: None, when: When::Always, seed: 0, fault }
     }
 
     /// Meets the calls of one method.
@@ -236,9 +245,16 @@ impl Rule {
         Self::any(fault).over(Transport::Handshake)
     }
 
-    /// Meets only calls whose parameters contain this text, byte for byte as sent.
+    /// Meets WebSockets right after their handshake was answered with 101. Of the deliveries, those that end or freeze
+    /// a socket or send something made up take effect.
+    pub fn opened(fault: Fault) -> Self {
+        Self::method(OPENED, fault).over(Transport::WebSocket)
+    }
+
+    /// Meets only calls whose parameters contain this text, byte for byte as sent; said more than once, all of the
+    /// texts. Of a message of a subscription, the result counts as the parameters.
     pub fn params_contain(mut self, text: impl Into<String>) -> Self {
-        self.params_contain = Some(text.into());
+        self.params_contain.push(text.into());
         self
     }
 

@@ -97,7 +97,7 @@ async fn answer(core: &Core, line: &Line, exchange: Exchange) -> Response<Body> 
             let length = reply().len();
             in_pieces(Some(length as u64), pieces::never(), exchange)
         }
-        Fault::HalfBody => {
+        Fault::HalfBody | Fault::TornFrame => {
             let reply = reply();
             in_pieces(Some(reply.len() as u64), pieces::half(&reply), exchange)
         }

@@ -44,6 +44,18 @@ pub struct SimStats {
     pub subscriptions: u64,
 }
 
+/// Counters of the subscriptions of one topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TopicStats {
+    /// Subscriptions made.
+    pub subscribed: u64,
+    /// Subscriptions ended by `eth_unsubscribe`.
+    pub unsubscribed: u64,
+    /// Subscriptions in force now.
+    pub open: u64,
+}
+
 /// One call a node has seen. `Debug` leaves out what may be secret: path, headers and parameters.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -81,8 +93,16 @@ pub(crate) struct Origin {
 pub(crate) struct Ledger {
     stats: watch::Sender<SimStats>,
     methods: Mutex<HashMap<String, u64>>,
+    topics: Mutex<HashMap<&'static str, TopicStats>>,
     seen: Mutex<VecDeque<SeenCall>>,
     capacity: usize,
+}
+
+/// A subscription in force: counts one for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Subscribed {
+    held: Held,
+    topic: &'static str,
 }
 
 /// The counters that fall.
@@ -124,6 +144,7 @@ impl Ledger {
         Self {
             stats: watch::Sender::new(SimStats::default()),
             methods: Mutex::default(),
+            topics: Mutex::default(),
             seen: Mutex::default(),
             capacity,
         }
@@ -181,6 +202,20 @@ impl Ledger {
         Held { ledger: self.clone(), gauge }
     }
 
+    /// A subscription to a topic begins.
+    pub(crate) fn subscribed(self: &Arc<Self>, topic: &'static str) -> Subscribed {
+        // First, so that whoever waits for the count finds the details.
+        self.count(topic, |stats| {
+            stats.subscribed += 1;
+            stats.open += 1;
+        });
+        Subscribed { held: self.hold(Gauge::Subscriptions), topic }
+    }
+
+    pub(crate) fn topic(&self, topic: &str) -> TopicStats {
+        self.topics().get(topic).copied().unwrap_or_default()
+    }
+
     pub(crate) fn stats(&self) -> SimStats {
         *self.stats.borrow()
     }
@@ -215,12 +250,41 @@ impl Ledger {
         seen.push_back(call());
     }
 
+    fn count(&self, topic: &'static str, change: impl FnOnce(&mut TopicStats)) {
+        change(self.topics().entry(topic).or_default());
+    }
+
+    fn topics(&self) -> MutexGuard<'_, HashMap<&'static str, TopicStats>> {
+        self.topics.lock().expect("no code panics while it counts")
+    }
+
     fn methods(&self) -> MutexGuard<'_, HashMap<String, u64>> {
         self.methods.lock().expect("no code panics while it counts")
     }
 
     fn seen_calls(&self) -> MutexGuard<'_, VecDeque<SeenCall>> {
         self.seen.lock().expect("no code panics while it notes a call")
+    }
+}
+
+// === impl Subscribed ===
+
+impl Subscribed {
+    /// The topic.
+    pub(crate) fn topic(&self) -> &'static str {
+        self.topic
+    }
+
+    /// Ends because the subscriber asked for it.
+    pub(crate) fn unsubscribe(self) {
+        self.held.ledger.count(self.topic, |stats| stats.unsubscribed += 1);
+    }
+}
+
+impl Drop for Subscribed {
+    fn drop(&mut self) {
+        // Before `held` goes, which wakes those who wait.
+        self.held.ledger.count(self.topic, |stats| stats.open -= 1);
     }
 }
 

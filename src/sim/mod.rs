@@ -40,6 +40,8 @@
 //! - `eth_sendRawTransaction` takes any bytes, does not decode them and returns their Keccak-256. They are pending
 //!   until the next block and have a receipt from then on. The same bytes again give the same hash.
 //! - `eth_subscribe` over WebSocket knows `newHeads`, `logs` and `newPendingTransactions`.
+//!   Its messages misbehave by rules for [`NOTIFICATION`]; [`SimNode::strike`] does something to all sockets at once and
+//!   [`SimNode::push`] tells subscribers what is not so.
 //! - Filters (`eth_newFilter` and the like), `debug_*`, `trace_*` and `txpool_*` do not exist: code -32601.
 //! - Errors carry the codes and words of geth. A body that is not `application/json` is refused with 415, a `GET`
 //!   without upgrade with 405. An id of any JSON type comes back byte for byte.
@@ -61,6 +63,7 @@ mod params;
 mod pieces;
 mod rpc;
 mod script;
+mod shock;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
@@ -68,9 +71,9 @@ mod view;
 mod ws;
 
 pub use block::{TOKEN_A, TOKEN_B, TRANSFER_TOPIC};
-pub use chain::{SimChain, SimChainOptions};
-pub use fault::{Fault, HugeResult, NOTIFICATION, Rule};
-pub use ledger::{SeenCall, SimStats, Transport};
+pub use chain::{SimBranch, SimChain, SimChainOptions};
+pub use fault::{Fault, HugeResult, NOTIFICATION, OPENED, Rule};
+pub use ledger::{SeenCall, SimStats, TopicStats, Transport};
 pub use line::Ending;
 pub use methods::{REVERT_REASON, REVERTING_CONTRACT, SimLimits};
 pub use node::{SimNode, SimNodeOptions};

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
@@ -13,11 +14,12 @@ use tokio::task::JoinHandle;
 use super::chain::SimChain;
 use super::connection;
 use super::exchange::Core;
-use super::fault::Rule;
-use super::ledger::{Ledger, SeenCall, SimStats};
+use super::fault::{Fault, Rule};
+use super::ledger::{Ledger, SeenCall, SimStats, TopicStats};
 use super::line::{Ending, Lines};
 use super::methods::SimLimits;
 use super::script::Script;
+use super::shock::{Shock, Shocks};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -97,6 +99,7 @@ impl SimNode {
             script,
             ledger: Arc::new(Ledger::new(options.remember)),
             lines: Lines::default(),
+            shocks: Shocks::default(),
         });
         let state = Mutex::new(State::running(core.clone(), listener));
         Ok(Self { core, addr, state })
@@ -165,6 +168,20 @@ impl SimNode {
         self.core.lines.end_all(ending);
     }
 
+    /// Does this to every WebSocket that is open now: ends it ([`Fault::Reset`], [`Fault::Close`],
+    /// [`Fault::CloseFrame`], [`Fault::TornFrame`]), stops serving it while TCP stays ([`Fault::Freeze`], which
+    /// leaves it half-open until [`disconnect`](Self::disconnect)), or sends it something made up ([`Fault::Raw`],
+    /// [`Fault::Garbage`], [`Fault::Html`]). Other faults do nothing. New sockets are served as always.
+    pub fn strike(&self, fault: Fault) {
+        self.core.shocks.send(Shock::Fault(fault));
+    }
+
+    /// Sends `result` to every open subscription of a topic (`newHeads`, `logs`, `newPendingTransactions`), whatever
+    /// its filter and whether it is true or not.
+    pub fn push(&self, topic: impl Into<String>, result: Value) {
+        self.core.shocks.send(Shock::Push { topic: topic.into(), result });
+    }
+
     /// Replaces all rules. Calls that were planned before follow the old ones.
     pub fn behave(&self, rules: impl IntoIterator<Item = Rule>) {
         self.core.script.replace(rules);
@@ -198,6 +215,12 @@ impl SimNode {
         self.core.ledger.stats()
     }
 
+    /// Subscriptions of one topic (`newHeads`, `logs`, `newPendingTransactions`).
+    #[must_use]
+    pub fn topic(&self, topic: &str) -> TopicStats {
+        self.core.ledger.topic(topic)
+    }
+
     /// The last calls and handshakes in detail, oldest first.
     #[must_use]
     pub fn seen(&self) -> Vec<SeenCall> {
@@ -216,6 +239,18 @@ impl SimNode {
     /// Cancel safe.
     pub async fn wait_for_method(&self, method: &str, calls: u64, limit: Duration) -> bool {
         self.core.ledger.wait(limit, |ledger, _| ledger.calls(method) >= calls).await
+    }
+
+    /// Waits until the counters of a topic are as wanted; `false` when `limit` passes first.
+    ///
+    /// Cancel safe.
+    pub async fn wait_for_topic(
+        &self,
+        topic: &str,
+        limit: Duration,
+        mut wanted: impl FnMut(&TopicStats) -> bool,
+    ) -> bool {
+        self.core.ledger.wait(limit, |ledger, _| wanted(&ledger.topic(topic))).await
     }
 
     /// Waits until the counters are as wanted; `false` when `limit` passes first.

@@ -107,7 +107,7 @@ pub(crate) fn faulty_reply(
     outcome: Result<String, RpcError>,
 ) -> Option<String> {
     let outcome = match fault {
-        None | Some(Fault::Repeat) => outcome,
+        None | Some(Fault::Repeat | Fault::Overtaken) => outcome,
         Some(Fault::RpcError { code, message, data }) => {
             Err(RpcError { code: *code, message: message.clone(), data: data.clone() })
         }

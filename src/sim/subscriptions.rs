@@ -9,7 +9,7 @@ use super::block;
 use super::chain::{Event, SimChain};
 use super::filter::LogFilter;
 use super::hex::hex;
-use super::ledger::{Gauge, Held, Ledger};
+use super::ledger::{Ledger, Subscribed};
 use super::params::{Params, RpcError};
 
 #[derive(Debug)]
@@ -26,7 +26,15 @@ struct Subscription {
     next: u64,
     /// The last event that happened before there was a subscription.
     since: u64,
-    _open: Held,
+    open: Subscribed,
+}
+
+/// A message of a subscription.
+#[derive(Debug)]
+pub(crate) struct Notice {
+    pub(crate) text: String,
+    /// Its result alone.
+    pub(crate) result: String,
 }
 
 #[derive(Debug)]
@@ -67,8 +75,8 @@ impl Subscriptions {
         let (view, since) = chain.moment();
         let id = format!("{:#034x}", fastrand::u128(..));
         let next = view.behind(lag).height() + 1;
-        let open = self.ledger.hold(Gauge::Subscriptions);
-        self.open.push(Subscription { id: id.clone(), kind, next, since, _open: open });
+        let open = self.ledger.subscribed(kind.topic());
+        self.open.push(Subscription { id: id.clone(), kind, next, since, open });
         Ok(id)
     }
 
@@ -77,19 +85,49 @@ impl Subscriptions {
         let id = params.required(0)?.as_str();
         let known = self.open.iter().position(|subscription| Some(subscription.id.as_str()) == id);
         let known = known.ok_or_else(|| RpcError::new(-32000, "subscription not found"))?;
-        self.open.remove(known);
+        self.open.remove(known).open.unsubscribe();
         Ok(())
     }
 
     /// The messages to send because of an event, in order.
-    pub(crate) fn messages(&mut self, event: &Event, lag: u64) -> Vec<String> {
+    pub(crate) fn messages(&mut self, event: &Event, lag: u64) -> Vec<Notice> {
         let mut messages = Vec::new();
         for subscription in &mut self.open {
             let mut results = Vec::new();
             subscription.hear(event, lag, &mut results);
-            messages.extend(results.iter().map(|result| notification(&subscription.id, result)));
+            messages.extend(results.iter().map(|result| Notice::new(&subscription.id, result)));
         }
         messages
+    }
+
+    /// The messages that give a result to all subscriptions of a topic.
+    pub(crate) fn push(&self, topic: &str, result: &Value) -> Vec<Notice> {
+        let subscribed = self.open.iter().filter(|subscription| subscription.open.topic() == topic);
+        subscribed.map(|subscription| Notice::new(&subscription.id, result)).collect()
+    }
+}
+
+// === impl Kind ===
+
+impl Kind {
+    fn topic(&self) -> &'static str {
+        match self {
+            Self::Heads => "newHeads",
+            Self::Logs(_) => "logs",
+            Self::Pending => "newPendingTransactions",
+        }
+    }
+}
+
+// === impl Notice ===
+
+impl Notice {
+    fn new(id: &str, result: &Value) -> Self {
+        let result = result.to_string();
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","method":"eth_subscription","params":{{"subscription":"{id}","result":{result}}}}}"#
+        );
+        Self { text, result }
     }
 }
 
@@ -109,7 +147,8 @@ impl Subscription {
                     // What was told about the abandoned blocks is taken back, the newest first.
                     if let Kind::Logs(filter) = &self.kind {
                         for number in (*from..self.next).rev() {
-                            results.extend(block::logs(before, number, filter).into_iter().map(removed));
+                            results
+                                .extend(block::logs(before, number, filter).into_iter().rev().map(removed));
                         }
                     }
                     self.next = *from;
@@ -132,12 +171,6 @@ impl Subscription {
 fn removed(mut log: Value) -> Value {
     log["removed"] = json!(true);
     log
-}
-
-fn notification(id: &str, result: &Value) -> String {
-    format!(
-        r#"{{"jsonrpc":"2.0","method":"eth_subscription","params":{{"subscription":"{id}","result":{result}}}}}"#
-    )
 }
 
 #[cfg(test)]
@@ -175,11 +208,11 @@ mod tests {
             let mut heard = Vec::new();
             while let Ok(event) = self.events.try_recv() {
                 let messages = self.subscriptions.messages(&event, lag);
-                heard.extend(
-                    messages
-                        .iter()
-                        .map(|text| serde_json::from_str::<Value>(text).unwrap()["params"]["result"].clone()),
-                );
+                heard.extend(messages.iter().map(|notice| {
+                    let message: Value = serde_json::from_str(&notice.text).unwrap();
+                    assert_eq!(message["params"]["result"].to_string(), notice.result);
+                    message["params"]["result"].clone()
+                }));
             }
             heard
         }
@@ -235,6 +268,22 @@ mod tests {
         assert_eq!((&heard[0]["removed"], &heard[1]["removed"]), (&Value::Bool(true), &Value::Bool(false)));
         assert_eq!(heard[0]["blockHash"], old[0]["blockHash"]);
         assert_eq!(heard[1]["blockHash"].as_str(), fixture.chain.block_hash(11).as_deref());
+    }
+
+    #[test]
+    fn a_branch_gone_back_to_is_told_from_where_it_parts() {
+        let mut fixture = Fixture::new();
+        fixture.subscribe(r#"["newHeads"]"#, 0);
+        let branch = fixture.chain.branch();
+        fixture.chain.reorg_to(2, 3);
+        assert_eq!(fixture.heads(0), [(9, true), (10, true), (11, true)]);
+        fixture.chain.switch(&branch);
+        assert_eq!(fixture.heads(0), [(9, true), (10, true)]);
+        // A head that goes back is not told, as a real node does not tell it.
+        fixture.chain.reorg_to(2, 0);
+        assert_eq!(fixture.heads(0), []);
+        fixture.chain.switch(&branch);
+        assert_eq!(fixture.heads(0), [(9, true), (10, true)]);
     }
 
     #[test]

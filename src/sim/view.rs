@@ -79,10 +79,21 @@ impl View {
         self.seal("transaction", number)
     }
 
+    /// The first number at which this picture and another one of the same chain have not the same block.
+    pub(crate) fn parting(&self, other: &Self) -> u64 {
+        let ends = self.height.min(other.height) + 1;
+        let starts = self.forks.iter().chain(&*other.forks).map(|fork| fork.from);
+        starts.filter(|&from| self.salt(from) != other.salt(from)).fold(ends, u64::min)
+    }
+
+    /// What tells the block from others at its height.
+    fn salt(&self, number: u64) -> u64 {
+        self.forks.iter().rev().find(|fork| fork.from <= number).map_or(0, |fork| fork.salt)
+    }
+
     /// A value that belongs to this block of this fork and to no other.
     pub(crate) fn digest(&self, domain: &str, number: u64) -> [u8; 32] {
-        let salt = self.forks.iter().rev().find(|fork| fork.from <= number).map_or(0, |fork| fork.salt);
-        let words = [self.chain_id(), number, salt].map(u64::to_be_bytes);
+        let words = [self.chain_id(), number, self.salt(number)].map(u64::to_be_bytes);
         keccak256(&[domain.as_bytes(), words.as_flattened()])
     }
 

@@ -8,6 +8,7 @@ use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
@@ -17,7 +18,7 @@ use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
 use super::chain::Event;
 use super::exchange::{Core, Exchange};
-use super::fault::{Fault, NOTIFICATION};
+use super::fault::{Fault, NOTIFICATION, OPENED};
 use super::http::{GARBAGE, html};
 use super::ledger::{Gauge, Origin, Transport};
 use super::line::{Ending, Line};
@@ -25,7 +26,8 @@ use super::params::RpcError;
 use super::pieces::{self, Pieces};
 use super::rpc::reply;
 use super::script::Plan;
-use super::subscriptions::Subscriptions;
+use super::shock::Shock;
+use super::subscriptions::{Notice, Subscriptions};
 
 /// A node has tens of sockets in one process: the default of 128 KiB each is a waste.
 const BUFFER: usize = 4096;
@@ -45,6 +47,7 @@ pub(crate) async fn serve(core: &Core, line: &Line, origin: Origin, io: TokioIo<
         subscriptions: Subscriptions::new(core.ledger.clone()),
         exchanges: FuturesUnordered::new(),
         notices: FuturesOrdered::new(),
+        overtaken: Vec::new(),
     };
     // An error means that the client is gone, which is an end like any other.
     let _ = session.run().await;
@@ -60,11 +63,21 @@ struct Session<'a> {
     exchanges: FuturesUnordered<Delayed<Exchange>>,
     /// Messages of subscriptions that wait for theirs. They keep their order.
     notices: FuturesOrdered<Delayed<(Utf8Bytes, Plan)>>,
+    /// Messages of subscriptions that the next one overtakes.
+    overtaken: Vec<Utf8Bytes>,
 }
 
 impl Session<'_> {
     async fn run(&mut self) -> tungstenite::Result<()> {
         let mut events = self.core.chain.events();
+        let mut shocks = self.core.shocks.subscribe();
+        let opened = self.core.script.plan(Transport::WebSocket, OPENED, None);
+        if !opened.delay.is_zero() {
+            tokio::time::sleep(opened.delay).await;
+        }
+        if let Some(fault) = &opened.delivery {
+            self.strike(fault).await?;
+        }
         loop {
             // All branches are cancel safe: each takes at most one finished element from a stream or channel.
             tokio::select! {
@@ -81,6 +94,15 @@ impl Session<'_> {
                 event = events.recv() => match event {
                     Ok(event) => self.hear(&event),
                     // Heads that were missed are told with the next event.
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return Ok(()),
+                },
+                shock = shocks.recv() => match shock {
+                    Ok(Shock::Fault(fault)) => self.strike(&fault).await?,
+                    Ok(Shock::Push { topic, result }) => {
+                        let notices = self.subscriptions.push(&topic, &result);
+                        self.plan(notices);
+                    }
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return Ok(()),
                 },
@@ -139,6 +161,10 @@ impl Session<'_> {
     /// Does what a fault says that needs no reply; `false` when there is to be one.
     async fn made_up(&mut self, fault: &Fault, exchange: &Exchange) -> tungstenite::Result<bool> {
         match fault {
+            Fault::TornFrame => {
+                let reply = exchange.replies(self.core, Some(&mut self.subscriptions)).into_iter().next();
+                self.tear(reply.unwrap_or_default().as_bytes()).await?;
+            }
             Fault::Freeze | Fault::Reset | Fault::Close | Fault::CloseFrame { .. } => self.end(fault).await?,
             Fault::Garbage => self.socket.send(Message::binary(GARBAGE)).await?,
             Fault::Raw(bytes) | Fault::Status { body: bytes, .. } => self.send_bytes(bytes).await?,
@@ -158,9 +184,14 @@ impl Session<'_> {
 
     fn hear(&mut self, event: &Event) {
         let lag = self.core.script.standing_lag();
-        for text in self.subscriptions.messages(event, lag) {
-            let plan = self.core.script.plan(Transport::WebSocket, NOTIFICATION, None);
-            let text = Utf8Bytes::from(text);
+        let notices = self.subscriptions.messages(event, lag);
+        self.plan(notices);
+    }
+
+    fn plan(&mut self, notices: Vec<Notice>) {
+        for notice in notices {
+            let plan = self.core.script.plan(Transport::WebSocket, NOTIFICATION, Some(&notice.result));
+            let text = Utf8Bytes::from(notice.text);
             self.notices.push_back(Box::pin(async move {
                 if !plan.delay.is_zero() {
                     tokio::time::sleep(plan.delay).await;
@@ -175,15 +206,50 @@ impl Session<'_> {
             (Some(fault @ (Fault::Freeze | Fault::Reset | Fault::Close | Fault::CloseFrame { .. })), _) => {
                 self.end(fault).await
             }
+            (Some(Fault::TornFrame), _) => self.tear(text.as_bytes()).await,
             (Some(Fault::Hang), _) | (_, Some(Fault::Omit)) => Ok(()),
+            (_, Some(Fault::Overtaken)) => {
+                self.overtaken.push(text);
+                Ok(())
+            }
             (Some(Fault::Garbage), _) => self.socket.send(Message::binary(GARBAGE)).await,
             (Some(Fault::Raw(bytes)), _) => self.send_bytes(bytes).await,
             (_, Some(Fault::Repeat)) => {
                 self.socket.send(Message::Text(text.clone())).await?;
                 self.socket.send(Message::Text(text)).await
             }
-            _ => self.socket.send(Message::Text(text)).await,
+            _ => {
+                self.socket.send(Message::Text(text)).await?;
+                for late in std::mem::take(&mut self.overtaken) {
+                    self.socket.send(Message::Text(late)).await?;
+                }
+                Ok(())
+            }
         }
+    }
+
+    /// Meets a fault that no message is about.
+    async fn strike(&mut self, fault: &Fault) -> tungstenite::Result<()> {
+        match fault {
+            Fault::Freeze | Fault::Reset | Fault::Close | Fault::CloseFrame { .. } => self.end(fault).await,
+            Fault::TornFrame => self.tear(&[b' '; 64]).await,
+            Fault::Garbage => self.socket.send(Message::binary(GARBAGE)).await,
+            Fault::Raw(bytes) => self.send_bytes(bytes).await,
+            Fault::Html(status) => self.socket.send(Message::text(html(*status))).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends the head of a frame with this payload and half of the payload, then resets the connection.
+    async fn tear(&mut self, payload: &[u8]) -> tungstenite::Result<()> {
+        self.socket.flush().await?;
+        let mut frame = Vec::new();
+        Frame::message(payload.to_vec(), OpCode::Data(Data::Text), true).format(&mut frame)?;
+        frame.truncate(frame.len() - payload.len() / 2);
+        let io = self.socket.get_mut();
+        io.write_all(&frame).await?;
+        io.flush().await?;
+        self.end(&Fault::Reset).await
     }
 
     /// Ends the socket, or stops serving it, in the way of the fault.

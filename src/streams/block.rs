@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+/// The largest head or log that is passed on, in bytes. Whoever has larger ones is not to fill the memory with them.
+pub(super) const MAX_EVENT: usize = 4 << 20;
+
 mod header;
 mod hex;
 mod log;

@@ -12,6 +12,8 @@ use super::{
 use crate::config::Settings;
 use crate::policies;
 use crate::runtime::Runtime;
+use crate::streams::Hub;
+use crate::upstream::ws::Connector;
 
 /// How often idle clients are forgotten.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -24,6 +26,10 @@ pub(crate) struct Background {
     runtime: Runtime,
     /// For what the router asks on its own behalf.
     asker: Asker,
+    /// What subscriptions need beside their streams.
+    hub: Hub,
+    /// For links to WebSocket upstreams, where there are any.
+    connector: Option<Connector>,
     probe: Option<ProbePolicy>,
     heads: Option<HeadsPolicy>,
     /// How long measurements are kept.
@@ -31,15 +37,21 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Over these stores, asking with `asker`.
-    pub(crate) fn new(runtime: Runtime, settings: &Settings, asker: Asker) -> Self {
+    /// Over these stores, asking with `asker`, for the streams of `hub`, and keeping links with `connector`.
+    pub(crate) fn new(
+        runtime: Runtime,
+        settings: &Settings,
+        asker: Asker,
+        hub: Hub,
+        connector: Option<Connector>,
+    ) -> Self {
         let (probe, heads) = (policies::probe(settings), policies::heads(settings));
-        Self { runtime, asker, probe, heads, retention: settings.benchmarks.retention }
+        Self { runtime, asker, hub, connector, probe, heads, retention: settings.benchmarks.retention }
     }
 
     /// Starts all of them when it is first polled and never resolves; dropping the future ends them.
     pub(crate) fn run(self) -> impl Future<Output = ()> + Send + 'static {
-        let Self { runtime, asker, probe, heads, retention } = self;
+        let Self { runtime, asker, hub, connector, probe, heads, retention } = self;
         // Made before anything is polled: from here on it sees every catalogue.
         let upkeep = Upkeep::new(runtime.clone());
         async move {
@@ -48,6 +60,10 @@ impl Background {
             tasks.spawn(sweep_limits(runtime.limits.clone(), SWEEP));
             tasks.spawn(expire_benchmarks(runtime.benchmarks, retention, EXPIRE));
             tasks.spawn(upkeep.run());
+            tasks.spawn(hub.run());
+            if let Some(connector) = connector {
+                tasks.spawn(runtime.links.run(connector));
+            }
             if let Some(policy) = probe {
                 let (runtime, asker, entropy) = (runtime.clone(), asker.clone(), runtime.entropy.clone());
                 tasks.spawn(Prober::new(runtime, asker, policy, entropy).run());

@@ -5,12 +5,14 @@
 
 mod breaker;
 mod cli;
+mod embedded;
 mod explain;
 mod failover;
 mod faults;
 mod health;
 mod history;
 mod limits;
+mod links;
 mod measure;
 mod metrics;
 mod pace;
@@ -18,5 +20,7 @@ mod passthrough;
 mod profiles;
 mod reload;
 mod secrets;
+mod sockets;
 mod stop;
+mod streams;
 mod support;

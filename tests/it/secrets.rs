@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use lasso_layers::catalog::{ChainSpec, ProviderSpec};
-use lasso_rpc::sim::{Fault, HugeResult, Rule};
+use lasso_rpc::sim::{Ending, Fault, HugeResult, Rule};
+use lasso_rpc::upstream::ws::LinkState;
 use serde_json::json;
+use tokio::time::Instant;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::support::{Proxy, WHO, ms, node, profile, request};
+use crate::support::{Proxy, WHO, ms, node, profile, request, until};
 
 /// Everything that is secret about the provider, and about the client.
 const SECRETS: [&str; 12] = [
@@ -128,6 +130,12 @@ async fn no_secret_is_told_whatever_goes_wrong() {
     let log = Log::default();
     let _listening = log.listen();
     let upstream = node("a").await;
+    // What the socket may say is the same. It stays shut, so that every call is one over HTTP.
+    let shut = || {
+        let (status, headers) = (StatusCode::FORBIDDEN, HeaderMap::new());
+        Rule::handshake(Fault::Status { status, headers, body: Bytes::from(SECRETS.join(" ")) })
+    };
+    upstream.behave([shut()]);
     let authority = upstream.addr().to_string();
     let mut chain = ChainSpec::new("ethereum", 1);
     chain.providers = vec![secretive("a", &authority), secretive("tls", &authority)];
@@ -151,10 +159,10 @@ async fn no_secret_is_told_whatever_goes_wrong() {
     };
 
     ask(&path).await.result();
-    let seen = upstream.seen().pop().unwrap();
+    let seen = upstream.seen().into_iter().rfind(|call| call.method == WHO).unwrap();
     assert!(seen.path.contains(SECRETS[2]) && seen.path.contains(SECRETS[3]), "secrets reach the provider");
     for fault in faults() {
-        upstream.behave([Rule::method(WHO, fault.clone())]);
+        upstream.behave([Rule::method(WHO, fault.clone()), shut()]);
         let before = upstream.calls(WHO);
         proxy.runtime.breakers.close(&proxy.channel("a"));
         ask(&path).await.error();
@@ -162,7 +170,7 @@ async fn no_secret_is_told_whatever_goes_wrong() {
         // Once more with failover in the way, and with metadata in the body.
         ask("/rpc/fastest/ethereum?include_meta=body").await;
     }
-    upstream.heal();
+    upstream.behave([shut()]);
     ask("/rpc/ethereum/tls").await.error();
     upstream.stop().await;
     ask(&path).await.error();
@@ -181,6 +189,69 @@ async fn no_secret_is_told_whatever_goes_wrong() {
     let log = log.text();
     for event in ["rpc.request.completed", "lasso.circuit_breaker", "lasso.error_classification.classified"] {
         assert!(log.contains(event), "{event} is not in the log");
+    }
+    for line in log.lines() {
+        holds_no_secret("the log", line);
+    }
+}
+
+/// Edge case 50 of the streaming specification, and what else a socket can be made to say.
+#[tokio::test]
+async fn streaming_11_case_50_the_handshake_carries_the_keys_and_nothing_else_does() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let upstream = node("a").await;
+    let mut chain = ChainSpec::new("ethereum", 1);
+    chain.providers = vec![secretive("a", &upstream.addr().to_string())];
+    chain.providers[0].url = None;
+    let proxy = Proxy::start(vec![profile("default", chain)], |settings| {
+        settings.timeouts.default = ms(400);
+        settings.upstream_websocket.reconnect_interval = ms(1);
+    })
+    .await;
+    let channel = proxy.runtime.live.snapshot().channels().next().unwrap().clone();
+    let is_up = || proxy.runtime.links.is_up(channel.key);
+    until("the link is up", is_up).await;
+    let [_, _, _, _, key, header, auth, _, path, ..] = SECRETS;
+    let seen = upstream.seen();
+    let sent = |name: &str| seen[0].headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    assert_eq!(seen[0].path, format!("/{path}"));
+    assert_eq!(sent("authorization"), Some(format!("Bearer {key}")));
+    assert_eq!((sent("x-key"), sent("x-auth")), (Some(header.to_owned()), Some(auth.to_owned())));
+    assert_eq!(sent("content-type"), None, "a handshake has no body");
+
+    let told = format!("no: {key} {header} {auth} {path}");
+    let data = Some(json!({ "url": told }));
+    for fault in [
+        Fault::RpcError { code: -32000, message: told.clone(), data },
+        Fault::Raw(Bytes::from(told.clone())),
+        Fault::CloseFrame { code: 4_001, reason: format!("{key} {auth}") },
+        Fault::Reset,
+    ] {
+        proxy.runtime.breakers.close(&channel);
+        until("the link is up", is_up).await;
+        upstream.behave([Rule::method(WHO, fault)]);
+        let reply = proxy.call(WHO, json!([])).await;
+        holds_no_secret("an answer", reply.text());
+        reply.error();
+        upstream.heal();
+        let status = proxy.runtime.breakers.status(channel.key, Instant::now());
+        holds_no_secret("the last error", &format!("{status:?}"));
+    }
+    upstream.behave([Rule::handshake(Fault::Status {
+        status: StatusCode::UNAUTHORIZED,
+        headers: HeaderMap::new(),
+        body: Bytes::from(told),
+    })]);
+    upstream.disconnect(Ending::Reset);
+    let links = proxy.runtime.links;
+    until("it was refused", || links.state(channel.key) == Some(LinkState::Disconnected)).await;
+    holds_no_secret("what is printed for debugging", &format!("{links:?} {:?}", links.status(channel.key)));
+    let log = log.text();
+    for event in ["connected", "disconnected", "connection_failed", "reconnect_scheduled", "pending_cleanup"]
+    {
+        let event = format!("lasso.upstream_websocket.{event}");
+        assert!(log.contains(&event), "{event} is not in the log");
     }
     for line in log.lines() {
         holds_no_secret("the log", line);

@@ -93,6 +93,8 @@ pub struct TransportFailure {
 pub enum TransportKind {
     /// No connection: refused, DNS, TLS, or not in time.
     Connect,
+    /// A standing connection that the channel needs is not up.
+    NotConnected,
     /// The connection broke: reset, closed early, protocol error.
     Broken,
     /// No answer in time.
@@ -298,7 +300,7 @@ impl TransportFailure {
                 Category::RateLimit
             }
             TransportKind::Status(_) | TransportKind::InvalidReply { .. } => Category::ServerError,
-            TransportKind::Capacity => Category::LocalCapacityRejection,
+            TransportKind::Capacity | TransportKind::NotConnected => Category::LocalCapacityRejection,
             // Another upstream may need it otherwise, and a second one that does not says enough.
             TransportKind::Encode => Category::ClientError,
         }
@@ -306,6 +308,16 @@ impl TransportFailure {
 
     fn error(&self) -> ErrorObject {
         match &self.kind {
+            TransportKind::NotConnected => ErrorObject::new(code::SERVER_ERROR, "WebSocket not connected"),
+            TransportKind::Connect if self.transport == Transport::Ws => {
+                ErrorObject::new(code::CONNECT, "WebSocket connection failed")
+            }
+            TransportKind::Broken if self.transport == Transport::Ws => {
+                ErrorObject::new(code::NETWORK, "WebSocket connection closed")
+            }
+            TransportKind::Capacity if self.transport == Transport::Ws => {
+                ErrorObject::new(code::CAPACITY, "WebSocket pending capacity exhausted")
+            }
             TransportKind::Connect => ErrorObject::new(code::NETWORK, "Upstream connection failed"),
             TransportKind::Broken | TransportKind::Other => {
                 ErrorObject::new(code::NETWORK, "Upstream connection broken")
@@ -347,6 +359,22 @@ mod tests {
         let failure = Failure::transport(TransportKind::Encode, Dispatch::NotSent, Transport::Ws);
         assert_eq!(failure.category().failover(), crate::catalog::Failover::Until(1));
         assert!(!failure.category().penalises());
+    }
+
+    #[test]
+    fn websocket_failures_have_words_of_their_own() {
+        use Category::{LocalCapacityRejection, NetworkError};
+        for (kind, code, message, category) in [
+            (TransportKind::NotConnected, -32000, "WebSocket not connected", LocalCapacityRejection),
+            (TransportKind::Connect, -32006, "WebSocket connection failed", NetworkError),
+            (TransportKind::Broken, -32004, "WebSocket connection closed", NetworkError),
+            (TransportKind::Capacity, -32008, "WebSocket pending capacity exhausted", LocalCapacityRejection),
+            (TransportKind::Timeout, -32007, "Request timeout", Category::Timeout),
+        ] {
+            let failure = Failure::transport(kind, Dispatch::NotSent, Transport::Ws);
+            let error = failure.error();
+            assert_eq!((error.code, &*error.message, failure.category()), (code, message, category));
+        }
     }
 
     #[test]

@@ -6,12 +6,17 @@ pub mod candidate;
 pub mod failover;
 #[cfg(feature = "guard")]
 pub mod guard;
+#[cfg(feature = "inflight")]
+pub mod inflight;
 #[cfg(feature = "observe")]
 pub mod observe;
 #[cfg(feature = "rate-limit")]
 pub mod rate_limit;
+pub mod session;
 #[cfg(feature = "strategy")]
 pub mod strategy;
+#[cfg(feature = "subscribe")]
+pub mod subscribe;
 
 mod batch;
 mod candidates;
@@ -19,6 +24,7 @@ mod either;
 mod facts;
 mod failure;
 mod filter;
+mod hex;
 mod journal;
 mod plan;
 mod ranker;
@@ -48,6 +54,7 @@ pub use self::reasons::{Finding, Opinion, Premises, Reasons};
 pub use self::reply::{Body, ErrorReply, Reply, StreamBody};
 pub use self::route::{ClientId, MetaMode, Origin, Route};
 
+use self::session::CallSession;
 use crate::catalog::MethodId;
 use crate::wire::Request;
 
@@ -73,6 +80,8 @@ pub struct Call {
     pub origin: Origin,
     /// The batch this call is an item of.
     pub batch: Option<BatchItem>,
+    /// The socket it came in over, where the client can be pushed to.
+    pub session: Option<CallSession>,
     /// Candidates that are being filtered and ranked; taken by the first layer that dispatches.
     pub shortlist: Option<Vec<Candidate>>,
     /// Choose and stop: nothing is sent upstream. The outcome is an empty result, and the journal holds the
@@ -100,6 +109,7 @@ impl Call {
             is_rushed: false,
             origin: Origin::default(),
             batch: None,
+            session: None,
             shortlist: None,
             dry_run: false,
             explain: false,

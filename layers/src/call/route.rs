@@ -89,10 +89,12 @@ pub enum MetaMode {
     Headers,
     /// In a member of the response body.
     Body,
+    /// In a message of its own that follows the reply. Only a socket can carry one.
+    Notify,
 }
 
 impl MetaMode {
-    /// What a client means by this word; whatever is not known means not at all.
+    /// What a client of HTTP means by this word; whatever is not known means not at all.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
         match name {

@@ -1,4 +1,4 @@
-//! Where HTTP becomes calls and attempts become HTTP.
+//! Where HTTP and messages of sockets become calls, and attempts become HTTP.
 
 #[cfg(feature = "http")]
 pub mod egress;
@@ -6,6 +6,10 @@ pub mod egress;
 pub mod ingress;
 #[cfg(feature = "profile")]
 pub mod profile;
+#[cfg(feature = "socket")]
+pub mod socket;
 
+#[cfg(feature = "http")]
+mod items;
 #[cfg(any(feature = "http", feature = "profile"))]
 mod query;

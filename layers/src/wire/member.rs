@@ -15,15 +15,16 @@ pub(super) enum Name {
     Code,
     Message,
     Data,
+    Subscription,
     /// Anything else.
     #[default]
     Other,
 }
 
 impl Name {
-    /// The longest token that can name a member other than [`Name::Other`]: ten letters, each written as `\u` and
+    /// The longest token that can name a member other than [`Name::Other`]: twelve letters, each written as `\u` and
     /// four digits, and the quotes.
-    pub(super) const MAX_TOKEN: usize = 10 * 6 + 2;
+    pub(super) const MAX_TOKEN: usize = 12 * 6 + 2;
 
     /// Reads a key: a valid JSON string with its quotes.
     pub(super) fn of(token: &[u8]) -> Self {
@@ -51,6 +52,7 @@ impl Name {
             b"code" => Self::Code,
             b"message" => Self::Message,
             b"data" => Self::Data,
+            b"subscription" => Self::Subscription,
             _ => Self::Other,
         }
     }
@@ -70,8 +72,8 @@ mod tests {
         assert_eq!(Name::of(br#""id""#), Name::Id);
         assert_eq!(Name::of(br#""\u0069d""#), Name::Id);
         assert_eq!(Name::of(br#""\u0069\u0064""#), Name::Id);
-        let escaped: String = "lasso_meta".bytes().map(|byte| format!("\\u{byte:04x}")).collect();
-        assert_eq!(Name::of(format!("\"{escaped}\"").as_bytes()), Name::LassoMeta);
+        let escaped: String = "subscription".bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+        assert_eq!(Name::of(format!("\"{escaped}\"").as_bytes()), Name::Subscription);
         assert_eq!(format!("\"{escaped}\"").len(), Name::MAX_TOKEN);
     }
 

@@ -11,6 +11,7 @@
 //! | what did the client send? | [`parse`] → [`Parsed`], [`Request`] |
 //! | what is in its parameters? | [`Params`], [`RawJson`] |
 //! | what goes to the upstream? | [`Request::upstream_body`] |
+//! | what came over an upstream's socket? | [`parse_upstream`] → [`Incoming`], [`Push`] |
 //! | is this reply ours, and is it valid? | [`parse_reply`], or [`ReplyScanner`] while it is still arriving |
 //! | what did the upstream complain about? | [`parse_error`], [`lenient_error`], [`retry_after`] |
 //! | how does the client get its own id back? | [`splice_id`] |
@@ -49,6 +50,7 @@ mod member;
 mod nesting;
 mod number;
 mod params;
+mod push;
 mod raw;
 mod reply;
 mod request;
@@ -62,6 +64,7 @@ mod utf8;
 pub use self::{
     error::{ErrorObject, ErrorParts, code, lenient_error, parse_error, result_body},
     params::{Params, ParamsKind},
+    push::{Incoming, Push, parse_push, parse_upstream},
     raw::{Elements, Members, RawJson},
     reply::{ReplyDefect, ReplyScanner, ReplyShape, parse_reply},
     request::{Defect, IdKind, Item, Parsed, Request, UpstreamId, parse},

@@ -117,12 +117,16 @@ impl ReplyScanner {
     /// Expects a reply with this id, a JSON value.
     #[must_use]
     pub fn new(expected_id: &[u8]) -> Self {
-        Self {
-            scanner: Scanner::default(),
-            envelope: Envelope::new(expected_id.trim_ascii()),
-            piece: 0,
-            defect: None,
-        }
+        Self::of(Some(expected_id.trim_ascii()))
+    }
+
+    /// Expects a reply with whatever id.
+    pub(super) fn of_any_id() -> Self {
+        Self::of(None)
+    }
+
+    fn of(expected_id: Option<&[u8]>) -> Self {
+        Self { scanner: Scanner::default(), envelope: Envelope::new(expected_id), piece: 0, defect: None }
     }
 
     /// Reads the next piece.

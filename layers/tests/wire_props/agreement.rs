@@ -6,8 +6,9 @@ use std::fmt;
 
 use bytes::Bytes;
 use lasso_layers::wire::{
-    Defect, IdKind, Item, Params, ParamsKind, Parsed, RawJson, ReplyDefect, ReplyScanner, ReplyShape,
-    Request, UpstreamId, lenient_error, parse, parse_error, parse_reply, prepend_member, splice_id,
+    Defect, IdKind, Incoming, Item, Params, ParamsKind, Parsed, Push, RawJson, ReplyDefect, ReplyScanner,
+    ReplyShape, Request, Span, UpstreamId, lenient_error, parse, parse_error, parse_push, parse_reply,
+    parse_upstream, prepend_member, splice_id,
 };
 use serde::{
     Deserialize, Deserializer,
@@ -73,6 +74,15 @@ impl<'a> Object<'a> {
 
     fn last(&self, name: &str) -> Option<&'a str> {
         self.0.iter().rev().find(|(key, _)| key == name.as_bytes()).map(|(_, value)| *value)
+    }
+
+    fn first(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(key, _)| key == name.as_bytes()).map(|(_, value)| *value)
+    }
+
+    /// The value of a member that is there once.
+    fn only(&self, name: &str) -> Option<&'a str> {
+        self.first(name).filter(|_| self.count(name) == 1)
     }
 
     fn count(&self, name: &str) -> usize {
@@ -196,7 +206,7 @@ pub(crate) fn reply(bytes: &[u8], size: usize) {
     match json(bytes) {
         // Defects come in the order of the text, so another one may come before the fault.
         None => assert!(whole.is_err(), "accepted what is not JSON"),
-        Some(text) => assert_eq!(whole, expected_reply(bytes, text)),
+        Some(text) => assert_eq!(whole, expected_reply(bytes, text, Some(EXPECTED_ID))),
     }
 
     let mut scanner = ReplyScanner::new(EXPECTED_ID.as_bytes());
@@ -222,7 +232,13 @@ pub(crate) fn reply(bytes: &[u8], size: usize) {
     }
 }
 
-fn expected_reply(bytes: &[u8], text: &str) -> Result<ReplyShape, ReplyDefect> {
+/// Where a part of a text lies in the bytes that hold it.
+fn span(bytes: &[u8], part: &str) -> Span {
+    let start = part.as_ptr().addr() - bytes.as_ptr().addr();
+    Span::new(start as u64, (start + part.len()) as u64)
+}
+
+fn expected_reply(bytes: &[u8], text: &str, expected_id: Option<&str>) -> Result<ReplyShape, ReplyDefect> {
     use ReplyDefect::{
         IdMismatch, InvalidEnvelope, UnexpectedBatch, UnexpectedNotification, UnsupportedVersion,
     };
@@ -247,7 +263,7 @@ fn expected_reply(bytes: &[u8], text: &str) -> Result<ReplyShape, ReplyDefect> {
         }
         match name.as_slice() {
             b"jsonrpc" if said(value).as_deref() != Some(b"2.0") => return Err(UnsupportedVersion),
-            b"id" if said(value) != said(EXPECTED_ID) => return Err(IdMismatch),
+            b"id" if expected_id.is_some_and(|id| said(value) != said(id)) => return Err(IdMismatch),
             b"error" if !is_error_object(value) => return Err(InvalidEnvelope),
             _ => {}
         }
@@ -256,10 +272,7 @@ fn expected_reply(bytes: &[u8], text: &str) -> Result<ReplyShape, ReplyDefect> {
         }
     }
     let (Some(_), Some(id)) = (version, id) else { return Err(InvalidEnvelope) };
-    let span = |part: &str| {
-        let start = part.as_ptr().addr() - bytes.as_ptr().addr();
-        lasso_layers::wire::Span::new(start as u64, (start + part.len()) as u64)
-    };
+    let span = |part: &str| span(bytes, part);
     match (result, error) {
         (_, Some(error)) => Ok(ReplyShape::Error { id: span(id), error: span(error) }),
         (Some(result), None) => Ok(ReplyShape::Result { id: span(id), result: span(result) }),
@@ -283,6 +296,42 @@ fn is_error_object(value: &str) -> bool {
         assert_eq!(parts.data, Object::of(value).last("data").map(str::as_bytes));
     }
     is_valid
+}
+
+/// A message over an upstream's socket.
+pub(crate) fn upstream(bytes: &[u8]) {
+    let (incoming, push) = (parse_upstream(bytes), parse_push(bytes));
+    if let Incoming::Defective { id: Some(id), .. } = incoming {
+        assert!(RawJson::parse(id.slice(bytes)).is_ok());
+    }
+    let Some(text) = json(bytes) else {
+        assert_eq!(push, None, "accepted what is not JSON");
+        assert!(matches!(incoming, Incoming::Defective { .. }), "accepted what is not JSON");
+        return;
+    };
+    let expected = expected_push(bytes, text);
+    assert_eq!(push, expected);
+    match (incoming, expected) {
+        (incoming, Some(push)) => assert_eq!(incoming, Incoming::Push(push)),
+        (Incoming::Push(push), None) => panic!("{text}: {push:?}"),
+        (Incoming::Reply(shape), None) => assert_eq!(expected_reply(bytes, text, None), Ok(shape)),
+        (Incoming::Defective { id, defect }, None) => {
+            assert_eq!(expected_reply(bytes, text, None), Err(defect));
+            let first = text.starts_with('{').then(|| Object::of(text)).and_then(|object| object.first("id"));
+            assert!(id.is_none() || id == first.map(|id| span(bytes, id)));
+        }
+    }
+}
+
+fn expected_push(bytes: &[u8], text: &str) -> Option<Push> {
+    let object = text.starts_with('{').then(|| Object::of(text))?;
+    let is_reply = ["id", "result", "error"].iter().any(|name| object.count(name) > 0);
+    let method = object.only("method").and_then(said)?;
+    let params = object.only("params").filter(|params| params.starts_with('{')).map(Object::of)?;
+    let subscription = params.only("subscription").filter(|id| id.starts_with('"'))?;
+    let result = params.only("result")?;
+    let push = Push { subscription: span(bytes, subscription), result: span(bytes, result) };
+    (!is_reply && method == b"eth_subscription").then_some(push)
 }
 
 /// A body of an upstream that gets another id, and another member.

@@ -9,7 +9,7 @@ use lasso_layers::edge::ingress::Network;
 use super::maps::{CategoryThresholds, MethodTimeouts};
 use super::section::sections;
 use super::setting::{Secret, Setting};
-use super::words::{LogFormat, LogLevel, ProbeRecovery, TierOrder};
+use super::words::{LogFormat, LogLevel, ProbeRecovery, TierOrder, VerifyLogs};
 
 /// An hour in milliseconds.
 const HOUR: u64 = 3_600_000;
@@ -231,6 +231,8 @@ sections! {
         "heartbeat_timeout_ms" => heartbeat_timeout: Duration = ms(5_000), 1..=DAY;
         /// Missed pongs in a row that end the connection.
         "max_missed" => max_missed: u32 = 2, 1..=1_000;
+        /// How long a client may send nothing at all, pongs included.
+        "idle_timeout_ms" => idle_timeout: Duration = ms(7_200_000), 1..=DAY;
         /// Forwarded requests in flight on one connection.
         "max_inflight" => max_inflight: usize = 32, 1..=1_000_000;
         /// Subscriptions of one connection.
@@ -245,6 +247,9 @@ sections! {
         "outbox_messages" => outbox_messages: usize = 32, 1..=1_000_000;
         /// The same in bytes.
         "outbox_bytes" => outbox_bytes: u64 = 16_777_216, 1..=MOST_BYTES;
+        /// The same on the whole node, where an event counts once for all clients; beyond it, those that something waits
+        /// for are closed.
+        "outbox_total_bytes" => outbox_total_bytes: u64 = 134_217_728, 1..=MOST_BYTES;
     }
 
     /// Subscriptions of clients and the upstream streams behind them.
@@ -255,20 +260,34 @@ sections! {
         "linger_sweep_ms" => linger_sweep: Duration = ms(30_000), 1..=DAY;
         /// How long a provider may take to confirm a subscription.
         "establish_attempt_ms" => establish_attempt: Duration = ms(4_000), 1..=HOUR;
+        /// Providers that one stream may ask within five seconds; then it rests. 0 is two for each provider and one more,
+        /// eleven at most.
+        "failover_attempts" => failover_attempts: u32 = 0, 0..=1_000_000;
         /// How long a stream may take to move to another provider, gap filling included.
         "recovery_deadline_ms" => recovery_deadline: Duration = ms(30_000), 1..=DAY;
         /// When a stream that could not be moved is tried again.
         "retry_after_degraded_ms" => retry_after_degraded: Duration = ms(60_000), 1..=DAY;
         /// How long the old upstream subscription is kept after a stream moved.
         "release_after_failover_ms" => release_after_failover: Duration = ms(5_000), 0..=DAY;
+        /// How long further logs of a block are waited for after the last one, before those that came are passed on.
+        "logs_settle_ms" => logs_settle: Duration = ms(20), 0..=HOUR;
+        /// Which blocks are asked for their logs: those that should have some and of which `missing` came, or `always`
+        /// every block that may have some, to find out what a provider left out.
+        "verify_logs" => verify_logs: VerifyLogs = VerifyLogs::Missing, ();
+        /// Events of one upstream subscription that may wait for one stream.
+        "feed_events" => feed_events: usize = 1_024, 1..=1_000_000;
     }
 
     /// WebSocket connections to upstreams.
     UpstreamWebsocket {
         /// Connections start at a random time within this, so that not all start at once; 0 is at once.
         "connect_jitter_ms" => connect_jitter: Duration = ms(3_000), 0..=HOUR;
+        /// How long connecting may take, TLS and the WebSocket handshake included.
+        "handshake_timeout_ms" => handshake_timeout: Duration = ms(10_000), 1..=HOUR;
         /// The step by which the delay between two connection attempts grows.
         "reconnect_interval_ms" => reconnect_interval: Duration = ms(5_000), 1..=HOUR;
+        /// After so many attempts in a row that came to nothing there is one every five minutes; 0 is never.
+        "max_attempts" => max_attempts: u32 = 0, 0..=1_000_000;
         /// A connection that lives as long as this counts as good.
         "stable_after_ms" => stable_after: Duration = ms(5_000), 0..=HOUR;
         /// The time between two pings.
@@ -277,6 +296,8 @@ sections! {
         "pong_timeout_ms" => pong_timeout: Duration = ms(10_000), 1..=DAY;
         /// Requests in flight on one connection.
         "max_pending" => max_pending: usize = 256, 1..=1_000_000;
+        /// The longest message, in bytes; a longer one ends the connection.
+        "max_message_bytes" => max_message_bytes: u64 = 134_217_728, 1_024..=MOST_BYTES;
     }
 
     /// HTTP connections to upstreams.

@@ -25,7 +25,7 @@ pub use self::keys::{
 };
 pub use self::maps::{CategoryThresholds, MethodTimeouts};
 pub use self::setting::Secret;
-pub use self::words::{LogFormat, LogLevel, ProbeRecovery, TierOrder};
+pub use self::words::{LogFormat, LogLevel, ProbeRecovery, TierOrder, VerifyLogs};
 
 /// How two settings that limit each other have to compare, and the words for it.
 type Relation = (fn(&Duration, &Duration) -> bool, &'static str);

@@ -76,6 +76,14 @@ words! {
         AfterDeadline = "after_deadline",
     }
 
+    /// Which blocks are asked for their logs, although a subscription brings them.
+    VerifyLogs {
+        /// Those of which none came that should have some.
+        Missing = "missing",
+        /// All that may have some.
+        Always = "always",
+    }
+
     /// The least important messages that are logged.
     LogLevel {
         /// Nothing.

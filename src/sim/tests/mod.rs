@@ -4,6 +4,7 @@ mod faults;
 mod life;
 mod methods;
 mod protocol;
+mod shocks;
 mod websocket;
 
 use std::io;

@@ -14,47 +14,47 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use super::{LIMIT, QUIET, call, connect, node};
 use crate::sim::{Ending, Fault, HugeResult, NOTIFICATION, Rule, SimNode, Transport};
 
-struct Client {
-    socket: WebSocketStream<TcpStream>,
+pub(super) struct Client {
+    pub(super) socket: WebSocketStream<TcpStream>,
 }
 
 impl Client {
-    async fn open(node: &SimNode) -> tungstenite::Result<Self> {
+    pub(super) async fn open(node: &SimNode) -> tungstenite::Result<Self> {
         let stream = connect(node).await;
         let (socket, _) =
             tokio_tungstenite::client_async(format!("{}/ws/key", node.ws_url()), stream).await?;
         Ok(Self { socket })
     }
 
-    async fn send(&mut self, text: &str) {
+    pub(super) async fn send(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
-    async fn message(&mut self) -> Option<tungstenite::Result<Message>> {
+    pub(super) async fn message(&mut self) -> Option<tungstenite::Result<Message>> {
         timeout(LIMIT, self.socket.next()).await.expect("something comes")
     }
 
-    async fn json(&mut self) -> Value {
+    pub(super) async fn json(&mut self) -> Value {
         serde_json::from_str(self.message().await.unwrap().unwrap().to_text().unwrap()).unwrap()
     }
 
-    async fn ask(&mut self, method: &str, params: &Value) -> Value {
+    pub(super) async fn ask(&mut self, method: &str, params: &Value) -> Value {
         self.send(&call(method, params)).await;
         self.json().await
     }
 
-    async fn subscribe(&mut self, params: &Value) -> String {
+    pub(super) async fn subscribe(&mut self, params: &Value) -> String {
         self.ask("eth_subscribe", params).await["result"].as_str().unwrap().to_owned()
     }
 
     /// The number of the head that comes next.
-    async fn head(&mut self) -> String {
+    pub(super) async fn head(&mut self) -> String {
         let message = self.json().await;
         assert_eq!(message["method"], "eth_subscription");
         message["params"]["result"]["number"].as_str().unwrap().to_owned()
     }
 
-    async fn is_quiet(&mut self) -> bool {
+    pub(super) async fn is_quiet(&mut self) -> bool {
         timeout(QUIET, self.socket.next()).await.is_err()
     }
 }

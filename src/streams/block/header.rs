@@ -26,7 +26,7 @@ impl Header {
         let mut is_block = false;
         for (name, value) in object.members() {
             match &*name {
-                "number" => number = Some(hex::quantity(value)?),
+                "number" => number = Some(hex::number(value)?),
                 "hash" => hash = Some(BlockHash::read(value)?),
                 "parentHash" => parent = Some(BlockHash::read(value)?),
                 "logsBloom" if value.is_null() => bloom = None,

@@ -36,6 +36,12 @@ pub(super) fn quantity(value: RawJson<'_>) -> Result<u64, Malformed> {
     })
 }
 
+/// Reads the number of a block. Those that no chain ever comes to are refused, so that sums of numbers need no care.
+pub(super) fn number(value: RawJson<'_>) -> Result<u64, Malformed> {
+    const HIGHEST: u64 = 1 << 62;
+    quantity(value).and_then(|number| if number <= HIGHEST { Ok(number) } else { Err(Malformed) })
+}
+
 /// What stands between `"0x` and `"`. An escape in it is no hexadecimal digit and is refused by whoever reads them.
 fn digits(value: RawJson<'_>) -> Result<&[u8], Malformed> {
     value.bytes().strip_prefix(b"\"0x").and_then(|rest| rest.strip_suffix(b"\"")).ok_or(Malformed)
@@ -75,6 +81,13 @@ mod tests {
         ] {
             assert_eq!(quantity(raw(wrong)), Err(Malformed), "{wrong}");
         }
+    }
+
+    #[test]
+    fn numbers_that_no_chain_comes_to_are_refused() {
+        assert_eq!(number(raw(r#""0x4000000000000000""#)), Ok(1 << 62));
+        assert_eq!(number(raw(r#""0x4000000000000001""#)), Err(Malformed));
+        assert_eq!(number(raw(r#""0xffffffffffffffff""#)), Err(Malformed));
     }
 
     #[test]

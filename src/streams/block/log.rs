@@ -17,7 +17,7 @@ impl Log {
         for (name, value) in object.members() {
             match &*name {
                 "blockHash" => block = Some(BlockHash::read(value)?),
-                "blockNumber" => number = Some(hex::quantity(value)?),
+                "blockNumber" => number = Some(hex::number(value)?),
                 "logIndex" => index = Some(hex::quantity(value)?),
                 "removed" => removed = value.as_bool().unwrap_or(false),
                 _ => {}

@@ -204,6 +204,11 @@ impl Coordinator {
         self.branch.tip()
     }
 
+    #[cfg(test)]
+    const fn failures(&self) -> usize {
+        self.questions.failures()
+    }
+
     const fn serving(&self) -> Option<&Serving> {
         match &self.phase {
             Phase::Serving(serving) => Some(serving),

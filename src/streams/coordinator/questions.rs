@@ -46,6 +46,12 @@ struct Failed {
 }
 
 impl Questions {
+    /// How many have failed and are remembered.
+    #[cfg(test)]
+    pub(super) const fn failures(&self) -> usize {
+        self.failed.len()
+    }
+
     /// How many are out.
     pub(super) const fn count(&self) -> usize {
         self.open.len()

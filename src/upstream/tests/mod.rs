@@ -1,6 +1,6 @@
 //! Attempts over real connections.
 
-mod server;
+pub(super) mod server;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -132,7 +132,7 @@ pub(super) fn endless(head: &'static str) -> Answer {
 }
 
 /// A certificate for `localhost` that signs itself, and a server that shows it and speaks these protocols.
-pub(super) fn identity(protocols: &[&str]) -> (ServerConfig, CertificateDer<'static>) {
+pub(in crate::upstream) fn identity(protocols: &[&str]) -> (ServerConfig, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate = made.cert.der().clone();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();

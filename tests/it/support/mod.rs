@@ -7,6 +7,7 @@ pub(crate) mod log;
 mod proxy;
 mod raw;
 mod recorder;
+mod socket;
 mod world;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ pub(crate) use self::client::{Client, Reply, request};
 pub(crate) use self::proxy::Proxy;
 pub(crate) use self::raw::Raw;
 pub(crate) use self::recorder::Recorder;
+pub(crate) use self::socket::Socket;
 pub(crate) use self::world::{World, chain_of, node, profile};
 
 /// How long a test waits for something that should happen at once.

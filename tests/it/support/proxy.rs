@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::{Client, LIMIT, Reply, request};
+use super::{Client, LIMIT, Reply, Socket, request};
 
 /// A serving router. Dropping it ends it at once.
 pub(crate) struct Proxy {
@@ -33,7 +33,7 @@ impl Proxy {
     ///
     /// Unless `tweak` says otherwise, providers are ranked by priority and every call has far more time than a
     /// healthy node needs even on a busy machine. Nothing is probed: state comes from traffic alone. Nothing is written
-    /// to a history.
+    /// to a history. Links to WebSocket upstreams are made at once.
     pub(crate) async fn start(profiles: Vec<ProfileSpec>, tweak: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::default();
         settings.routing.default_strategy = Strategy::Priority;
@@ -42,6 +42,7 @@ impl Proxy {
         settings.timeouts.default = Duration::from_secs(60);
         settings.timeouts.methods.clear();
         settings.history.enabled = false;
+        settings.upstream_websocket.connect_jitter = Duration::ZERO;
         tweak(&mut settings);
         let live = Live::new(profiles).expect("the profiles are valid");
         let mut router = Router::new(live, &settings).expect("a router can be made");
@@ -97,6 +98,15 @@ impl Proxy {
     pub(crate) async fn get(&self, path: &str) -> Reply {
         let response = self.client.fetch(Method::GET, &self.url(path)).await;
         Reply::read(response.expect("the router answers")).await
+    }
+
+    /// Connects a WebSocket to the chain `ethereum` of the default profile.
+    pub(crate) async fn socket(&self) -> Socket {
+        self.socket_at("/ws/rpc/ethereum").await
+    }
+
+    pub(crate) async fn socket_at(&self, path: &str) -> Socket {
+        Socket::connect(self.address, path).await
     }
 
     /// Starts a call on a connection of its own; aborting the task hangs up.

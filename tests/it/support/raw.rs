@@ -35,6 +35,12 @@ impl Raw {
         timeout(LIMIT, self.read_response()).await.expect("a response comes in time")
     }
 
+    /// The connection, for another protocol. All that was sent has to be read.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        assert!(self.rest.is_empty(), "something is unread");
+        self.stream
+    }
+
     /// Whether the router hangs up without another byte.
     pub(crate) async fn is_closed(&mut self) -> bool {
         let mut byte = [0];

@@ -1,5 +1,7 @@
 //! The floor: a reverse proxy of hyper's server, hyper-util's pooled client, and nothing else.
 
+use std::net::SocketAddr;
+
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::http::uri::PathAndQuery;
@@ -10,13 +12,13 @@ use tokio::net::TcpListener;
 
 use crate::Outcome;
 
-pub(crate) async fn serve(address: &str, upstream: &str) -> Outcome<()> {
+pub(crate) async fn serve(address: SocketAddr, upstream: SocketAddr) -> Outcome<()> {
     let listener = TcpListener::bind(address).await?;
     let mut connector = hyper_util::client::legacy::connect::HttpConnector::new();
     connector.set_nodelay(true);
     let client =
         Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build::<_, Incoming>(connector);
-    let authority: hyper::http::uri::Authority = upstream.parse()?;
+    let authority: hyper::http::uri::Authority = upstream.to_string().parse()?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;

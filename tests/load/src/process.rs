@@ -29,7 +29,7 @@ pub(crate) struct Server {
 }
 
 /// A folder that goes away with the value.
-struct Directory(PathBuf);
+pub(crate) struct Directory(PathBuf);
 
 impl Drop for Directory {
     fn drop(&mut self) {
@@ -41,12 +41,6 @@ impl Drop for Directory {
 impl Stage {
     pub(crate) async fn start() -> Outcome<Self> {
         let this = env::current_exe()?;
-        let binary = env::var_os("LASSO_BIN").map_or_else(|| this.with_file_name("lasso"), PathBuf::from);
-        if !binary.exists() {
-            return Err(
-                format!("{} is missing: build it with `cargo build --release`", binary.display()).into()
-            );
-        }
         let upstream_address = free_address().await?;
         let upstream = Server::start(
             "direct",
@@ -60,25 +54,49 @@ impl Stage {
         let arguments = ["floor", &floor_address.to_string(), &upstream_address.to_string()];
         let floor = Server::start("floor", &this, &arguments, floor_address, "/").await?;
 
-        let directory = Directory(env::temp_dir().join(format!("lasso-load-{}", std::process::id())));
-        fs::create_dir_all(directory.0.join("profiles"))?;
-        fs::write(directory.0.join("profiles/default.yml"), profile(upstream_address))?;
-        fs::write(
-            directory.0.join("lasso.yml"),
-            "timeouts: { eth_getLogs: 60000 }\nserver: { inflight_bytes: 1073741824 }\nprobe: { enabled: false }\nblock_sync: { enabled: false }\n",
-        )?;
-        let lasso_address = free_address().await?;
-        let (profiles, settings) = (directory.0.join("profiles"), directory.0.join("lasso.yml"));
-        let address = lasso_address.to_string();
-        let arguments =
-            ["serve", "--profiles", text(&profiles)?, "--config", text(&settings)?, "--listen", &address];
-        let lasso = Server::start("lasso", &binary, &arguments, lasso_address, "/rpc/ethereum").await?;
+        let directory = Directory::new()?;
+        let settings = "timeouts: { eth_getLogs: 60000 }\nserver: { inflight_bytes: 1073741824 }\nprobe: { enabled: false }\nblock_sync: { enabled: false }\n";
+        let lasso = Server::lasso(&directory, &profile(upstream_address), settings, "/rpc/ethereum").await?;
         Ok(Self { upstream, floor, lasso, _directory: directory })
     }
 }
 
+impl Directory {
+    pub(crate) fn new() -> Outcome<Self> {
+        let path = env::temp_dir().join(format!("lasso-load-{}", std::process::id()));
+        fs::create_dir_all(path.join("profiles"))?;
+        Ok(Self(path))
+    }
+}
+
 impl Server {
-    async fn start(
+    /// Starts Lasso: the binary of the release build beside this one, or the one that `LASSO_BIN` names.
+    pub(crate) async fn lasso(
+        directory: &Directory,
+        profile: &str,
+        settings: &str,
+        path: &'static str,
+    ) -> Outcome<Self> {
+        let binary = match env::var_os("LASSO_BIN") {
+            Some(binary) => PathBuf::from(binary),
+            None => env::current_exe()?.with_file_name("lasso"),
+        };
+        if !binary.exists() {
+            return Err(
+                format!("{} is missing: build it with `cargo build --release`", binary.display()).into()
+            );
+        }
+        let (profiles, file) = (directory.0.join("profiles"), directory.0.join("lasso.yml"));
+        fs::write(profiles.join("default.yml"), profile)?;
+        fs::write(&file, settings)?;
+        let address = free_address().await?;
+        let listen = address.to_string();
+        let arguments =
+            ["serve", "--profiles", text(&profiles)?, "--config", text(&file)?, "--listen", &listen];
+        Self::start("lasso", &binary, &arguments, address, path).await
+    }
+
+    pub(crate) async fn start(
         name: &'static str,
         binary: &Path,
         arguments: &[&str],
@@ -100,12 +118,18 @@ impl Server {
         self.child.id().ok_or_else(|| format!("{} has ended", self.name).into())
     }
 
+    /// The folders of its threads.
+    pub(crate) fn threads(&self) -> Outcome<Vec<PathBuf>> {
+        let entries = fs::read_dir(format!("/proc/{}/task", self.pid()?))?;
+        Ok(entries.map(|entry| Ok(entry?.path())).collect::<Result<_, std::io::Error>>()?)
+    }
+
     /// Processor time of all threads so far.
     pub(crate) fn processor_time(&self) -> Outcome<Duration> {
         let mut nanos = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.pid()?))? {
+        for thread in self.threads()? {
             // A thread may end between the listing and the reading.
-            let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
+            let Ok(text) = fs::read_to_string(thread.join("schedstat")) else { continue };
             nanos += text.split_whitespace().next().ok_or("schedstat is empty")?.parse::<u64>()?;
         }
         Ok(Duration::from_nanos(nanos))
@@ -141,7 +165,7 @@ impl Server {
     }
 }
 
-async fn free_address() -> Outcome<SocketAddr> {
+pub(crate) async fn free_address() -> Outcome<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?)
 }
 

@@ -1,5 +1,6 @@
 //! An upstream that answers at once, with a huge body, or late, depending on the method.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,7 +16,7 @@ const HEAD: &[u8] = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"";
 static CHUNK: [u8; 64 * 1024] = [b'a'; 64 * 1024];
 const TAIL: &[u8] = b"\"}";
 
-pub(crate) async fn serve(address: &str) -> Outcome<()> {
+pub(crate) async fn serve(address: SocketAddr) -> Outcome<()> {
     let listener = TcpListener::bind(address).await?;
     loop {
         let (stream, _) = listener.accept().await?;

@@ -105,6 +105,14 @@ impl Breakers {
         }
     }
 
+    /// Reports that a connection which stands apart from any request, and so holds no permit, could not be made or was
+    /// lost in a way that counts. Unlike with a probe that is so whatever the category says of requests: who does not
+    /// let us in is no use to anybody.
+    pub fn connection_failed(&self, channel: &Channel, failure: &Failure, now: Instant) {
+        let cause = self.cause(failure, now);
+        self.apply(channel, Event::ProbeFailure(cause), Some(failure));
+    }
+
     /// Opens a breaker by hand, for the base recovery timeout.
     pub fn open(&self, channel: &Channel, now: Instant) {
         let (now, random) = (self.store.origin.millis(now), self.random());

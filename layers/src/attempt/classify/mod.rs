@@ -54,6 +54,7 @@ use pin_project::pin_project;
 use tower::{Layer, Service};
 
 pub use self::classification::{Path, classify};
+pub use self::secrets::hide as hide_secrets;
 use self::verdict::Verdict;
 use super::Attempt;
 use crate::call::{Failure, Reply, TransportFailure, TransportKind};

@@ -29,7 +29,10 @@ const SHORTEST_WORD: usize = 4;
 const STRUCK_OUT: &[u8] = b"***";
 
 /// Strikes every secret of the endpoint out of the error's message and data.
-pub(super) fn hide(error: &mut ErrorObject, endpoint: &Endpoint) {
+///
+/// [`ClassifyLayer`](super::ClassifyLayer) does so with every error that it hands on; this is for what upstreams say
+/// outside attempts.
+pub fn hide(error: &mut ErrorObject, endpoint: &Endpoint) {
     for secret in secrets(endpoint) {
         if let Some(message) = without(error.message.as_bytes(), &secret) {
             error.message = Cow::Owned(String::from_utf8_lossy(&message).into_owned());

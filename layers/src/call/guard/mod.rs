@@ -43,7 +43,7 @@ use tower::{Layer, Service};
 
 use self::rule::Rule;
 use super::{Body, Call, Either, Failure, Reply, unplanned};
-use crate::catalog::{Category, Transport};
+use crate::catalog::Category;
 use crate::wire::{ErrorObject, IdKind, code, result_body, write_string};
 
 /// What is served.
@@ -122,9 +122,7 @@ impl GuardPolicy {
             Some(Rule::StatefulFilter) if !self.allow_stateful_filters => {
                 return Some(Err(filters_blocked(&call.request.method())));
             }
-            Some(Rule::NeedsWebSocket) if call.origin.transport != Some(Transport::Ws) => {
-                return Some(Err(needs_web_socket(call)));
-            }
+            Some(Rule::NeedsWebSocket) if call.session.is_none() => return Some(Err(needs_web_socket(call))),
             Some(Rule::ChainId) if call.route.provider.is_none() && call.request.params().is_empty() => {
                 return Some(chain_id(call));
             }

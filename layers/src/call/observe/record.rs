@@ -39,7 +39,7 @@ impl Record {
             MetaMode::None => false,
             MetaMode::Headers => true,
             // The items of a batch are handed on as they are.
-            MetaMode::Body => call.batch.is_none(),
+            MetaMode::Body | MetaMode::Notify => call.batch.is_none(),
         };
         let enabled = LevelFilter::current();
         let is_logging = policy.success_level <= enabled || Level::WARN <= enabled;

@@ -6,11 +6,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::EgressPolicy;
 use super::held::Held;
-use crate::call::{Body, ErrorReply, Reply};
-use crate::catalog::Category;
-use crate::wire::{
-    ErrorObject, ReplyDefect, ReplyScanner, ReplyShape, parse_error, retry_after_beside, splice_id,
-};
+use super::whole;
+use crate::call::Reply;
+use crate::wire::{ReplyDefect, ReplyScanner, splice_id};
 
 /// A reply whose beginning is held. Knows bytes only; the future around it knows the connection.
 #[derive(Debug)]
@@ -97,24 +95,7 @@ impl Intake {
     /// When it is not valid.
     pub(super) fn finish(self, client_id: &[u8]) -> Result<Reply, ReplyDefect> {
         let shape = self.scanner.finish()?;
-        let body = self.held.into_bytes();
-        let error = match shape {
-            ReplyShape::Result { id, .. } => {
-                // The usual case comes first: even a clone of bytes may allocate.
-                let is_own = id.slice(&body) == client_id;
-                let body = if is_own { body } else { splice_id(&body, id, client_id) };
-                return Ok(Reply::Result(Body::Full(body)));
-            }
-            ReplyShape::Error { error, .. } => body.slice(error.range()),
-        };
-        let parts = parse_error(&error).ok_or(ReplyDefect::InvalidEnvelope)?;
-        let data = parts.data.map(|data| error.slice_ref(data));
-        let message = parts.message.into_owned().into();
-        Ok(Reply::Error(Box::new(ErrorReply {
-            error: ErrorObject { code: parts.code, message, data },
-            category: Category::UnknownError,
-            retry_after: self.retry_after.or_else(|| retry_after_beside(&body)),
-        })))
+        whole::settle(shape, self.held.into_bytes(), client_id, self.retry_after)
     }
 
     /// The rest of the reply passes through.

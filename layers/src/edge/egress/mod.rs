@@ -49,6 +49,7 @@ mod held;
 mod intake;
 mod refusal;
 mod stream;
+mod whole;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -61,7 +62,9 @@ use tower::{Layer, Service};
 
 pub use self::body::RequestBody;
 pub use self::future::ResponseFuture;
+pub use self::refusal::retry_after;
 pub use self::stream::StreamError;
+pub use self::whole::read_whole;
 use crate::attempt::Attempt;
 use crate::call::{BoxError, Failure, Reply};
 use crate::wire::{self, ReplyScanner, UpstreamId};

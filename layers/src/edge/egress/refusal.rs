@@ -47,9 +47,10 @@ impl Refusal {
     }
 }
 
-/// When the upstream wants to be asked again, by its headers; "now" says nothing.
+/// When the upstream wants to be asked again, by the headers of its response; "now" says nothing.
+#[must_use]
 #[expect(clippy::disallowed_methods, reason = "a `Retry-After` date is wall time")]
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers
         .get(RETRY_AFTER)
         .and_then(|value| from_now(value, SystemTime::now()))

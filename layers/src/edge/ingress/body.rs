@@ -38,6 +38,29 @@ impl ResponseBody {
         Self::from(Vec::new())
     }
 
+    /// An array of envelopes. Small ones are gathered, so that not every comma becomes a write of its own; large
+    /// ones are passed on and not copied.
+    pub(in crate::edge) fn array(elements: impl IntoIterator<Item = Body>) -> Self {
+        const SMALL: usize = 4096;
+        let mut parts = Vec::new();
+        let mut gathered = BytesMut::from(&b"["[..]);
+        for (at, element) in elements.into_iter().enumerate() {
+            if at > 0 {
+                gathered.extend_from_slice(b",");
+            }
+            match element {
+                Body::Full(bytes) if bytes.len() <= SMALL => gathered.extend_from_slice(&bytes),
+                element => {
+                    parts.push(Part::Bytes(gathered.split().freeze()));
+                    parts.push(element.into());
+                }
+            }
+        }
+        gathered.extend_from_slice(b"]");
+        parts.push(Part::Bytes(gathered.freeze()));
+        Self::from(parts)
+    }
+
     /// Holds the room until the response is sent or given up.
     pub(super) fn holding(mut self, reservation: Reservation) -> Self {
         self.reservation = Some(reservation);
@@ -176,29 +199,6 @@ pub(super) fn with_member(body: Body, name: &str, value: &[u8]) -> ResponseBody 
     ResponseBody::from(vec![Part::Bytes(head.freeze()), tail])
 }
 
-/// An array of envelopes. Small ones are gathered, so that not every comma becomes a write of its own; large
-/// ones are passed on and not copied.
-pub(super) fn array(elements: impl IntoIterator<Item = Body>) -> ResponseBody {
-    const SMALL: usize = 4096;
-    let mut parts = Vec::new();
-    let mut gathered = BytesMut::from(&b"["[..]);
-    for (at, element) in elements.into_iter().enumerate() {
-        if at > 0 {
-            gathered.extend_from_slice(b",");
-        }
-        match element {
-            Body::Full(bytes) if bytes.len() <= SMALL => gathered.extend_from_slice(&bytes),
-            element => {
-                parts.push(Part::Bytes(gathered.split().freeze()));
-                parts.push(element.into());
-            }
-        }
-    }
-    gathered.extend_from_slice(b"]");
-    parts.push(Part::Bytes(gathered.freeze()));
-    ResponseBody::from(parts)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
@@ -260,14 +260,14 @@ mod tests {
     async fn an_array_holds_whole_and_streamed_elements_in_order() {
         let large: &'static str = "9".repeat(5000).leak();
         let elements = [full("1"), full("2"), stream(&["[3,", "3]"]), full(large), full("4")];
-        assert_eq!(text(array(elements)).await, format!("[1,2,[3,3],{large},4]"));
-        assert_eq!(array([full("1"), full(large)]).size_hint().exact(), Some(5004));
-        assert_eq!(array([full("1"), stream(&["1"])]).size_hint().exact(), None);
+        assert_eq!(text(ResponseBody::array(elements)).await, format!("[1,2,[3,3],{large},4]"));
+        assert_eq!(ResponseBody::array([full("1"), full(large)]).size_hint().exact(), Some(5004));
+        assert_eq!(ResponseBody::array([full("1"), stream(&["1"])]).size_hint().exact(), None);
     }
 
     #[tokio::test]
     async fn a_broken_stream_breaks_the_response() {
-        let mut body = array([full("1"), stream(&["2", "<broken>"]), full("3")]);
+        let mut body = ResponseBody::array([full("1"), stream(&["2", "<broken>"]), full("3")]);
         let mut seen = Vec::new();
         while let Some(frame) = body.frame().await {
             seen.push(frame.map(|frame| frame.into_data().unwrap()).map_err(|error| error.to_string()));

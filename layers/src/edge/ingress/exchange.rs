@@ -8,29 +8,27 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 use tower::Service;
 
 use super::body::{self, ResponseBody};
 use super::budget::Reservation;
-use super::execute::{envelope, execute, whole_request};
 use super::media::Media;
 use super::refusal::Refusal;
 use super::response::{empty_response, json_response};
-use super::{IngressPolicy, RequestId, batch, framing};
-use crate::call::{Body, Call, Failure, Journal, MetaMode, Metadata, Origin, Rejection, Reply, Route};
-use crate::wire::{Defect, ErrorObject, Parsed, Request, code, parse};
+use super::{IngressPolicy, RequestId, framing};
+use crate::call::{Body, Call, Failure, Journal, MetaMode, Metadata, Rejection, Reply};
+use crate::edge::items::{Batch, Message, batch_too_large, empty_batch, envelope, execute, whole_request};
+use crate::wire::{Defect, ErrorObject, Item, Parsed, Request, code, parse};
 
 /// What is known about a request before its body is read.
 pub(super) struct Exchange {
     pub(super) policy: Arc<IngressPolicy>,
-    pub(super) route: Route,
-    pub(super) origin: Origin,
+    pub(super) message: Message,
     pub(super) id: RequestId,
     pub(super) media: Media,
     /// The declared length of the body.
     pub(super) length: Option<u64>,
-    pub(super) received: Instant,
     pub(super) reservation: Reservation,
 }
 
@@ -48,11 +46,12 @@ impl Exchange {
         };
         let response = match parsed {
             Parsed::One(request) => self.single(stack, request).await,
-            Parsed::Batch(items) if items.is_empty() => return Refusal::empty_batch().response(&self.id),
+            Parsed::Batch(items) if items.is_empty() => return Refusal::of(empty_batch()).response(&self.id),
             // Boxed: the state of a batch is several times that of a single call, which would pay for it otherwise.
-            Parsed::Batch(items) => Box::pin(batch::run(&self, stack, items)).await,
+            Parsed::Batch(items) => Box::pin(self.batch(stack, items)).await,
             Parsed::Oversized(size) => {
-                return Refusal::batch_too_large(size, self.policy.batch_max_items).response(&self.id);
+                let error = batch_too_large(size, self.policy.batch_max_items);
+                return Refusal::of(error).response(&self.id);
             }
             Parsed::Scalar => return Refusal::not_json().response(&self.id),
         };
@@ -65,7 +64,7 @@ impl Exchange {
     {
         let limit = self.policy.max_body_bytes;
         let arrival = framing::read(body, self.length, limit);
-        let bytes = timeout_at(self.received + self.policy.body_timeout, arrival)
+        let bytes = timeout_at(self.message.received + self.policy.body_timeout, arrival)
             .await
             .map_err(|_| Refusal::body_timeout())??;
         if bytes.is_empty() {
@@ -86,14 +85,13 @@ impl Exchange {
         S: Service<Call, Response = Reply>,
         S::Error: Into<Failure>,
     {
-        if let Some(defect) = request.defect() {
-            let error = defect_error(defect).body(request.id());
-            return json_response(StatusCode::OK, &self.id, error);
+        if let Some(error) = defect(&request) {
+            return json_response(StatusCode::OK, &self.id, error.body(request.id()));
         }
         let mut journal = None;
         let call = || {
-            let call = self.call(request.clone());
-            journal = (self.origin.meta != MetaMode::None).then(|| call.journal().clone());
+            let call = self.message.call(request.clone());
+            journal = (self.message.origin.meta != MetaMode::None).then(|| call.journal().clone());
             call
         };
         let outcome = execute(stack, call).await;
@@ -107,7 +105,7 @@ impl Exchange {
         let Some(meta) = journal.as_deref().and_then(Journal::meta) else {
             return json_response(StatusCode::OK, &self.id, ResponseBody::from(body));
         };
-        if self.origin.meta == MetaMode::Body {
+        if self.message.origin.meta == MetaMode::Body {
             return json_response(
                 StatusCode::OK,
                 &self.id,
@@ -119,15 +117,37 @@ impl Exchange {
         response
     }
 
-    /// A call of this request.
-    pub(super) fn call(&self, request: Request) -> Call {
-        let mut call = Call::new(self.route.clone(), request, self.received);
-        call.origin = self.origin.clone();
-        call
+    async fn batch<S>(&self, stack: S, items: Vec<Item>) -> Response<ResponseBody>
+    where
+        S: Service<Call, Response = Reply> + Clone,
+        S::Error: Into<Failure>,
+    {
+        let concurrency = self.policy.batch_concurrency;
+        let batch = Batch { message: &self.message, items: &items, defect, concurrency };
+        let answers = match batch.run(stack).await {
+            Ok(answers) => answers,
+            Err(rejection) => {
+                let is_silent = batch.only_notifications();
+                let notification = match &items[0] {
+                    Item::Request(request) if is_silent => Some(request),
+                    _ => None,
+                };
+                return self.reject(&rejection, notification);
+            }
+        };
+        if batch.only_notifications() {
+            return empty_response(StatusCode::NO_CONTENT, &self.id);
+        }
+        let meta = answers.meta().cloned();
+        let mut response = json_response(StatusCode::OK, &self.id, ResponseBody::array(answers.bodies));
+        if let Some(meta) = meta {
+            self.add_meta_headers(&mut response, &meta);
+        }
+        response
     }
 
     /// The answer to everything in the request. `request` is the only item, when it is no batch.
-    pub(super) fn reject(&self, rejection: &Rejection, request: Option<&Request>) -> Response<ResponseBody> {
+    fn reject(&self, rejection: &Rejection, request: Option<&Request>) -> Response<ResponseBody> {
         let limited = rejection.status == StatusCode::TOO_MANY_REQUESTS;
         let mut response = if limited && request.is_some_and(Request::is_notification) {
             empty_response(rejection.status, &self.id)
@@ -144,7 +164,7 @@ impl Exchange {
     }
 
     /// Tells the client about the routing in headers: as much as there is room for, and at least the request's name.
-    pub(super) fn add_meta_headers(&self, response: &mut Response<ResponseBody>, meta: &Metadata) {
+    fn add_meta_headers(&self, response: &mut Response<ResponseBody>, meta: &Metadata) {
         const REQUEST_ID: HeaderName = HeaderName::from_static("x-lasso-request-id");
         const META: HeaderName = HeaderName::from_static("x-lasso-meta");
         let headers = response.headers_mut();
@@ -167,11 +187,11 @@ impl From<Body> for ResponseBody {
     }
 }
 
-/// What is wrong with an item that is not a request.
-pub(super) fn defect_error(defect: Defect) -> ErrorObject {
-    let message = match defect {
+/// What is wrong with an object that is not a request.
+fn defect(request: &Request) -> Option<ErrorObject> {
+    let message = match request.defect()? {
         Defect::MethodMissing => "Invalid Request: \"method\" must be a string",
         Defect::Version => "Invalid Request: \"jsonrpc\" must be \"2.0\"",
     };
-    ErrorObject::new(code::INVALID_REQUEST, message)
+    Some(ErrorObject::new(code::INVALID_REQUEST, message))
 }

@@ -35,12 +35,10 @@
 //! # });
 //! ```
 
-mod batch;
 mod body;
 mod budget;
 mod client;
 mod exchange;
-mod execute;
 mod framing;
 mod media;
 mod network;
@@ -80,6 +78,7 @@ pub use self::request_id::RequestId;
 pub use self::response::{empty_response, json_response, plain_error, preflight};
 use crate::call::{Call, Failure, MetaMode, Origin, Reply, Route};
 use crate::catalog::Transport;
+use crate::edge::items::Message;
 use crate::edge::query::meta_mode;
 
 /// HTTP in, calls out; see the [module](self).
@@ -204,7 +203,8 @@ impl<S> Ingress<S> {
         let origin = Origin { meta, ..self.origin(request, &id) };
         let policy = self.policy.clone();
         let media = Media::of(headers);
-        Ok(Exchange { policy, route, origin, id, media, length, received, reservation })
+        let message = Message { route, origin, received, session: None };
+        Ok(Exchange { policy, message, id, media, length, reservation })
     }
 
     fn origin<B>(&self, request: &Request<B>, id: &RequestId) -> Origin {

@@ -73,16 +73,9 @@ impl Refusal {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "Internal error")
     }
 
-    pub(super) fn empty_batch() -> Self {
-        Self::new(StatusCode::OK, code::INVALID_REQUEST, "Invalid Request: the batch is empty")
-    }
-
-    pub(super) fn batch_too_large(size: usize, limit: usize) -> Self {
-        Self::new(
-            StatusCode::OK,
-            code::INVALID_REQUEST,
-            format!("Invalid Request: the batch has {size} items; at most {limit} are allowed"),
-        )
+    /// The message was read and is no request.
+    pub(super) const fn of(error: ErrorObject) -> Self {
+        Self { status: StatusCode::OK, error }
     }
 
     pub(super) fn response(&self, id: &RequestId) -> Response<ResponseBody> {

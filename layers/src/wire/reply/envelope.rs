@@ -14,7 +14,8 @@ use crate::wire::{
 /// Members seen, and where.
 #[derive(Clone, Debug)]
 pub(super) struct Envelope {
-    expected_id: SmallVec<[u8; 32]>,
+    /// Without one, any id will do.
+    expected_id: Option<SmallVec<[u8; 32]>>,
     /// The top-level member whose value is being read.
     member: Name,
     has_version: bool,
@@ -41,9 +42,9 @@ struct ErrorMembers {
 }
 
 impl Envelope {
-    pub(super) fn new(expected_id: &[u8]) -> Self {
+    pub(super) fn new(expected_id: Option<&[u8]>) -> Self {
         Self {
-            expected_id: SmallVec::from_slice(expected_id),
+            expected_id: expected_id.map(SmallVec::from_slice),
             member: Name::Other,
             has_version: false,
             id_start: None,
@@ -141,7 +142,9 @@ impl Envelope {
             Name::Id => {
                 self.id = span_from(self.id_start);
                 let token = self.token.close(at, piece, base);
-                if !token.is_some_and(|token| is_same_id(token, &self.expected_id)) {
+                if let Some(expected) = &self.expected_id
+                    && !token.is_some_and(|token| is_same_id(token, expected))
+                {
                     return Err(ReplyDefect::IdMismatch);
                 }
             }

@@ -1,5 +1,7 @@
 //! Questions about blocks: which are asked, and what becomes of the answers.
 
+use std::collections::HashSet;
+
 use tokio::time::Instant;
 
 use lasso_layers::catalog::Continuity;
@@ -74,6 +76,20 @@ impl Coordinator {
         }
         let window = self.policy.window;
         let survey = self.headers.survey(&self.branch, tip, self.tip_order);
+        // Heads that were made up fall out again; what was asked because of them must not pile up.
+        let filling = self.filling_to.into_iter().flat_map(|number| self.headers.fetched_at(number));
+        let filling =
+            filling.filter_map(|top| match self.headers.walk((top.number, top.hash), &self.branch) {
+                Walk::Missing((_, hash)) => Some(hash),
+                _ => None,
+            });
+        let wanted: HashSet<_> =
+            survey.missing.iter().map(|(_, _, missing)| missing.1).chain(filling).collect();
+        self.questions.retain_failed(|subject| match subject {
+            Subject::Block(BlockId::Hash(hash)) => wanted.contains(&hash),
+            Subject::Block(BlockId::Number(number)) => number > tip,
+            Subject::Block(BlockId::Latest) | Subject::Logs(_) => true,
+        });
         let (near, wide): (Vec<_>, Vec<_>) =
             survey.missing.into_iter().partition(|(_, _, missing)| missing.0.saturating_sub(tip) <= window);
         for (_, _, missing) in &near {

@@ -1,6 +1,6 @@
 //! Gaps that are too wide, and reorganisations that are too deep.
 
-use super::super::super::protocol::{End, LossReason, Note, StreamPolicy};
+use super::super::super::protocol::{End, Input, LossReason, Note, StreamPolicy};
 use super::rig::*;
 
 fn narrow(policy: StreamPolicy) -> StreamPolicy {
@@ -77,4 +77,27 @@ fn heads_that_wait_are_bounded() {
     rig.mute.clear();
     rig.answer();
     assert_eq!(rig.emitted(), "11a 12a 13a 14a 15a 16a 17a");
+}
+
+#[test]
+fn heads_that_are_made_up_leave_nothing_behind() {
+    let mut rig = Rig::heads(StreamPolicy { live_buffer: 4, ..strict() }).served();
+    rig.grow('a', 11..=11);
+    for number in 0..500 {
+        // Nobody has its parent.
+        let mut made_up = rig.header((11, 'a'));
+        let name = |salt: u8| {
+            let mut hash = [salt; 32];
+            hash[..8].copy_from_slice(&u64::to_be_bytes(number));
+            crate::streams::block::BlockHash(hash)
+        };
+        (made_up.number, made_up.hash, made_up.parent) = (20, name(1), name(2));
+        let (lease, _) = *rig.subscribed.last().unwrap();
+        rig.give(Input::Head { lease, header: made_up });
+        rig.answer();
+        rig.pass(50);
+    }
+    assert!(rig.machine().failures() <= 16, "{} are remembered", rig.machine().failures());
+    rig.head((11, 'a'));
+    assert_eq!(rig.emitted(), "11a");
 }

@@ -10,7 +10,7 @@ use crate::call::{Body, Call, Failure, Rejection, Reply, Scope};
 /// an async function holds its arguments for as long as it runs, and thousands may be waiting.
 ///
 /// Cancel safe: dropping the future drops the call.
-pub(super) async fn execute<S>(mut stack: S, call: impl FnOnce() -> Call) -> Result<Reply, Failure>
+pub(in crate::edge) async fn execute<S>(mut stack: S, call: impl FnOnce() -> Call) -> Result<Reply, Failure>
 where
     S: Service<Call, Response = Reply>,
     S::Error: Into<Failure>,
@@ -23,7 +23,7 @@ where
 }
 
 /// The envelope for the client. `id` is the client's, as it was written.
-pub(super) fn envelope(outcome: Result<Reply, Failure>, id: Option<&[u8]>) -> Body {
+pub(in crate::edge) fn envelope(outcome: Result<Reply, Failure>, id: Option<&[u8]>) -> Body {
     match outcome {
         Ok(Reply::Result(body)) => body,
         Ok(Reply::Error(reply)) => Body::Full(reply.error.body(id)),
@@ -32,7 +32,7 @@ pub(super) fn envelope(outcome: Result<Reply, Failure>, id: Option<&[u8]>) -> Bo
 }
 
 /// The refusal, if it is one of everything that came in the same request.
-pub(super) fn whole_request(outcome: &Result<Reply, Failure>) -> Option<&Rejection> {
+pub(in crate::edge) fn whole_request(outcome: &Result<Reply, Failure>) -> Option<&Rejection> {
     match outcome {
         Err(Failure::Rejected(rejection)) if rejection.scope == Scope::Request => Some(rejection),
         _ => None,

@@ -136,6 +136,11 @@ async fn a_node_that_tells_of_its_blocks_has_no_others() {
     let wanted = chain.candidates("eth_getBlockByNumber", r#"["0x64",false]"#).await;
     let demotions: Vec<_> = wanted.iter().map(|candidate| candidate.demotion).collect();
     assert_eq!(demotions, [Demotion::BEHIND, Demotion::NONE]);
+    // Being asked for its height in between changes nothing.
+    chain.report([Some(99), None]);
+    advance(Duration::from_secs(12)).await;
+    let wanted = chain.candidates("eth_getBlockByNumber", r#"["0x64",false]"#).await;
+    assert_eq!(wanted[0].demotion, Demotion::BEHIND);
 }
 
 #[tokio::test(start_paused = true)]

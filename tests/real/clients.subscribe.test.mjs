@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { Contract, WebSocketProvider } from 'ethers';
 import { createPublicClient, defineChain, parseAbi, webSocket } from 'viem';
 
-import { CHAIN_ID, HEIGHT, PING, PING_ABI } from './chain.mjs';
+import { CHAIN_ID, PING, PING_ABI } from './chain.mjs';
 import { Child } from './child.mjs';
 import { Fleet, streaming, wsUrl } from './fleet.mjs';
 import { Indexer } from './indexer.mjs';
@@ -29,6 +29,11 @@ let lasso;
 before(async () => {
   fleet = await Fleet.start(3);
   lasso = await streaming(fleet.nodes);
+  // A node of which no head was heard yet gets the benefit of the doubt, and may be asked for a block that it has not.
+  await until('the router follows all nodes', () => lasso.log.split('lasso.upstream_websocket.connected').length > fleet.nodes.length);
+  fleet.grow();
+  await fleet.grown(3);
+  await fleet.rest();
 });
 
 after(async () => {

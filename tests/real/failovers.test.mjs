@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { createClient, webSocket } from 'viem';
 
@@ -19,7 +20,7 @@ const SEED = Number(process.env.LASSO_FAILOVERS_SEED ?? Date.now() % 2 ** 32);
 async function subscription(url, params) {
   const told = [];
   const client = createClient({ transport: webSocket(url, { reconnect: false, keepAlive: false }) });
-  await client.transport.subscribe({ params, onData: ({ result }) => told.push(result), onError: (error) => told.push({ error }) });
+  await client.transport.subscribe({ params, onData: ({ result }) => told.push(result), onError: ({ shortMessage }) => told.push({ shortMessage }) });
   const rpc = await client.transport.getRpcClient();
   rpc.socket.addEventListener('close', ({ code, reason }) => told.push({ closed: code, reason }));
   return { told, close: () => rpc.close() };
@@ -70,7 +71,12 @@ test(`${FAILOVERS} failovers of real nodes`, { timeout: 900_000 }, async (t) => 
     for (const [name, events] of told) {
       const right = expected(name);
       const wrong = events.findIndex((event, i) => i < right.length && shown(event) !== right[i]);
-      if (wrong >= 0) assert.fail(`failover ${turn} (${kind}), ${name}: event ${wrong} is ${JSON.stringify(shown(events[wrong]))}, not ${right[wrong]}`);
+      if (wrong < 0) continue;
+      // The reason of a close may follow.
+      await pause(500);
+      const found = JSON.stringify(events.slice(wrong, wrong + 3).map(shown));
+      const log = lasso.log.split('\n').filter((line) => /"(subs\.|lasso\.upstream_websocket)/.test(line)).slice(-60).join('\n');
+      assert.fail(`failover ${turn} (${kind}), ${name}: event ${wrong} is not ${right[wrong]} but ${found}\n${log}`);
     }
   }
   await fleet.rest();

@@ -14,7 +14,7 @@ const SETTINGS = `
 circuit_breaker: { recovery_timeout_ms: 200, max_recovery_timeout_ms: 400 }
 probe: { tick_ms: 50, timeout_ms: 500 }
 block_sync: { poll_timeout_ms: 500 }
-upstream_websocket: { connect_jitter_ms: 0, reconnect_interval_ms: 50, ping_interval_ms: 200, pong_timeout_ms: 300 }
+upstream_websocket: { connect_jitter_ms: 0, handshake_timeout_ms: 500, reconnect_interval_ms: 50, ping_interval_ms: 200, pong_timeout_ms: 300 }
 subscriptions: { establish_attempt_ms: 1000 }
 log: { level: info, format: json, sampling_rate: 0.0 }
 `;
@@ -28,7 +28,7 @@ export function streaming(nodes) {
     url: node.url,
     more: [`ws_url: "${node.url.replace('http', 'ws')}"`, `priority: ${i + 1}`],
   }));
-  const more = ['websocket: { new_heads_timeout_ms: 1500 }', 'selection: { max_lag_blocks: 1 }'];
+  const more = ['websocket: { new_heads_timeout_ms: 1500, failover: { max_backfill_blocks: 1000 } }', 'selection: { max_lag_blocks: 1 }'];
   return Lasso.start({ profileText: profile(providers, { more }), settings: SETTINGS });
 }
 

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::Heads;
 use crate::call::{Candidate, Demotion, Facts, Filter, Subject, Verdict};
-use crate::state::heights::{Heights, Source, Standing};
+use crate::state::heights::{Heights, Standing};
 
 impl Heads for Heights {
     fn head(&self, chain_id: u64, now: Instant) -> Option<u64> {
@@ -49,11 +49,7 @@ fn verdict(standing: Standing, subject: &Subject<'_>) -> Verdict {
     {
         return Verdict::exclude(Candidate::LAGGING);
     }
-    // A node that tells of its blocks as they come has those that it told of and no others yet.
-    let height = match standing.observation.source {
-        Source::Ws => standing.observation.height,
-        Source::Http => standing.optimistic_height,
-    };
+    let height = if standing.streams { standing.observation.height } else { standing.optimistic_height };
     if subject.hints.requested_block.is_some_and(|wanted| wanted > height) {
         return Verdict::Demote(Demotion::BEHIND);
     }

@@ -80,6 +80,8 @@ pub struct Standing {
     pub optimistic_height: u64,
     /// The consensus height of the chain.
     pub consensus: Option<u64>,
+    /// It tells of its blocks as they come: it has no others than those that it told of.
+    pub streams: bool,
 }
 
 impl Standing {
@@ -176,7 +178,9 @@ impl Heights {
         let elapsed = now.saturating_duration_since(observation.at);
         let credit = credit(elapsed, block_time(Some(view), configured_block_time));
         let optimistic_height = observation.height.saturating_add(credit);
-        Some(Standing { observation, optimistic_height, consensus: view.consensus(now) })
+        let streams =
+            view.last_streamed(instance).is_some_and(|at| now.saturating_duration_since(at) <= FRESH);
+        Some(Standing { observation, optimistic_height, consensus: view.consensus(now), streams })
     }
 
     fn change(&self, chain_id: u64, change: impl Fn(&View) -> View) {

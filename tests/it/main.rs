@@ -24,3 +24,5 @@ mod sockets;
 mod stop;
 mod streams;
 mod support;
+#[cfg(feature = "otlp")]
+mod traces;

@@ -203,6 +203,12 @@ impl<'a> Report<'a> {
         self.candidates.map_or(0, |candidates| candidates.dispatched().saturating_sub(1))
     }
 
+    /// How long after the arrival of the request the choosing of channels began, where any were considered.
+    #[must_use]
+    pub fn selection_began(&self) -> Option<Duration> {
+        Some(self.journal.selection_start()?.saturating_duration_since(self.record.received))
+    }
+
     /// Time spent on choosing channels, where any were considered.
     #[must_use]
     pub fn selection(&self) -> Option<Duration> {

@@ -19,6 +19,7 @@ mod pace;
 mod passthrough;
 mod profiles;
 mod reload;
+mod requests;
 mod secrets;
 mod sockets;
 mod stop;

@@ -321,7 +321,7 @@ sections! {
         /// Error messages are cut to this many characters in the log.
         "max_error_message_chars" => max_error_message_chars: usize = 256, 1..=1_000_000;
         /// The latest decisions that can be asked for by their request id; older ones are forgotten.
-        "kept_decisions" => kept_decisions: usize = 4_096, 0..=1_000_000;
+        "kept_decisions" => kept_decisions: usize = 4_096, 0..=100_000;
     }
 
     /// The log.

@@ -6,6 +6,7 @@ mod health;
 mod history;
 mod metrics;
 mod parameters;
+mod requests;
 mod usage;
 
 use std::sync::Arc;

@@ -100,10 +100,15 @@ impl Candidate {
         }
     }
 
-    /// Whether the call was sent to this channel.
+    /// Whether the call was sent to this channel, or would have been if there were a way there. Not so where this
+    /// process refused, by a breaker or for want of room.
     #[must_use]
-    pub fn was_sent(&self) -> bool {
-        matches!(self.progress(), Progress::Taken | Progress::Answered | Progress::Failed(_))
+    pub fn was_tried(&self) -> bool {
+        match self.progress() {
+            Progress::Taken | Progress::Answered => true,
+            Progress::Failed(category) => category != Category::LocalCapacityRejection,
+            Progress::Untried | Progress::Dropped | Progress::Skipped(_) => false,
+        }
     }
 
     /// Time spent waiting for this channel.

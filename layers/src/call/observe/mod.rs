@@ -39,6 +39,7 @@
 //! let layer = ObserveLayer::new(ObservePolicy { sampling_rate: 0.01, ..ObservePolicy::default() });
 //! ```
 
+mod attempt;
 mod event;
 mod explain;
 mod identifier;
@@ -62,6 +63,7 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 use tracing::Level;
 
+pub use self::attempt::AttemptOutcome;
 pub use self::explain::Explanation;
 pub use self::identifier::identifier;
 pub use self::observer::Observer;

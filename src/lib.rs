@@ -35,6 +35,7 @@ pub mod demo;
 pub mod health;
 pub mod history;
 mod policies;
+mod probe;
 pub mod router;
 pub mod run;
 pub mod runtime;

@@ -36,6 +36,7 @@ pub mod health;
 pub mod history;
 pub mod observe;
 mod policies;
+mod probe;
 pub mod router;
 pub mod run;
 pub mod runtime;

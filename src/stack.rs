@@ -157,6 +157,6 @@ where
         .layer(StallLayer::new(runtime.stalls))
         .layer(TimeoutLayer::new())
         // Innermost: everyone outside sees categories, not codes.
-        .layer(ClassifyLayer::new())
+        .layer(ClassifyLayer::new().count(runtime.classifications))
         .service(upstream)
 }

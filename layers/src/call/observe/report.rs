@@ -106,6 +106,16 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// The kind of that error, for less than the error itself.
+    #[must_use]
+    pub fn category(&self) -> Option<Category> {
+        match self.result? {
+            Ok(Reply::Result(_)) => None,
+            Ok(Reply::Error(answer)) => Some(answer.category),
+            Err(failure) => Some(failure.category()),
+        }
+    }
+
     /// How channels were ranked.
     #[must_use]
     pub fn strategy(&self) -> Option<Strategy> {

@@ -6,6 +6,8 @@ mod health;
 mod history;
 mod metrics;
 mod parameters;
+mod past;
+mod series;
 mod usage;
 
 use std::sync::Arc;

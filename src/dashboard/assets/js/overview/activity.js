@@ -67,6 +67,7 @@ export function activity({ store, router }) {
 }
 
 const time = (event) => h('time', null, clock(event.ts));
+const mark = (sign) => h('span', { class: 'line-mark' }, sign);
 const chain = (event) => h('span', { class: 'line-chain' }, event.chain);
 
 /** What the kinds of event look like; others are not shown. */
@@ -75,26 +76,26 @@ const SHOWN = {
     const { method, provider, duration_ms: took, failovers, result, error, request_id: request } = event;
     const why = error ? ` (${error.category ?? 'error'} ${error.code})` : '';
     return h('button', {
-      type: 'button', class: 'line', data: { result, request },
+      type: 'button', class: 'line', data: { result, request, status: result === 'error' ? 'circuit_open' : failovers ? 'degraded' : 'healthy' },
       title: 'Show the decision',
       on: { click: () => router.go({ tab: 'decisions', request }) },
     },
-    time(event), chain(event), h('span', { class: 'line-text' }, h('span', { class: 'line-method' }, method), h('span', { class: 'muted' }, ' → '), h('span', null, cut(provider ?? 'none', 14)), why && h('span', { class: 'line-error' }, why)),
+    time(event), mark(h('span', { class: 'dot' })), chain(event), h('span', { class: 'line-text' }, h('span', { class: 'line-method' }, method), h('span', { class: 'muted' }, ' → '), h('span', null, cut(provider ?? 'none', 14)), why && h('span', { class: 'line-error' }, why)),
     failovers ? h('span', { class: 'line-failovers', title: `${failovers} failovers` }, icon(RETRY, { size: 11, label: 'failovers' }), failovers) : null,
     h('span', { class: 'line-time' }, `(${ms(took)})`));
   },
   stream(event, { store }) {
     const { topic, change, provider, detail } = event;
-    return h('div', { class: 'line' }, time(event), h('span', { class: 'tag' }, 'ws'), chain(event),
+    return h('div', { class: 'line' }, time(event), mark(h('span', { class: 'tag' }, 'ws')), chain(event),
       h('span', { class: 'line-text', title: detail || null }, `${change} ${topic}`, provider && h('span', { class: 'muted' }, ` on ${cut(name(store, event), 14)}`)));
   },
   breaker(event, { store }) {
     const { from, to, transport, category } = event;
-    return h('div', { class: 'line', data: { status: BREAKER[to] } }, time(event), h('span', { class: 'dot' }), chain(event),
+    return h('div', { class: 'line', data: { status: BREAKER[to] } }, time(event), mark(h('span', { class: 'dot ring' })), chain(event),
       h('span', { class: 'line-text' }, `${cut(name(store, event), 14)} ${transport} breaker ${words(from).toLowerCase()} → `, h('strong', null, words(to).toLowerCase()), category && h('span', { class: 'muted' }, ` ${category}`)));
   },
   link(event, { store }) {
-    return h('div', { class: 'line' }, time(event), h('span', { class: 'tag' }, 'ws'), chain(event), h('span', { class: 'line-text' }, `${cut(name(store, event), 14)} ${event.state}`));
+    return h('div', { class: 'line' }, time(event), mark(h('span', { class: 'tag' }, 'ws')), chain(event), h('span', { class: 'line-text' }, `${cut(name(store, event), 14)} ${event.state}`));
   },
 };
 

@@ -55,6 +55,12 @@ export class Canvas {
     this.#draw(time);
   }
 
+  /** The largest scale up to `wanted` at which a circle of `reach` around the middle is seen as a whole. */
+  within(reach, wanted) {
+    const { width, height } = this.#free();
+    return Math.min(wanted, Math.min(width, height) / (2 * reach));
+  }
+
   /** Shows all of a rectangle, never larger than life. */
   fit(box, time = 0) {
     const { width, height } = this.#free();

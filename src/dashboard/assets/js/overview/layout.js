@@ -17,7 +17,7 @@ const GAP = 40;
 
 /**
  * Places chains on a golden-angle spiral, the biggest and best served in its middle, and their providers around them.
- * `chains`: `{ key, size }`; `providersOf(key)`: `[{ key }]`. Gives `chains` (key to `{ x, y, radius }`) and
+ * `chains`: `{ key, size }`; `providersOf(key)`: `[{ key }]`. Gives `chains` (key to `{ x, y, radius, reach }`; its providers are within its reach) and
  * `providers` (key to `{ x, y, chain }`).
  */
 export function layout(chains, providersOf) {
@@ -33,7 +33,7 @@ export function layout(chains, providersOf) {
   groups.forEach((group, i) => {
     const centre = free(i, group.reach, centres);
     centres.push({ ...centre, reach: group.reach });
-    placed.chains.set(group.key, { ...centre, radius: group.radius });
+    placed.chains.set(group.key, { ...centre, radius: group.radius, reach: group.reach + JITTER_DISTANCE });
     orbit(group, centre, placed.providers);
   });
   return placed;
@@ -71,7 +71,7 @@ function jitter(name) {
 
 /** The rectangle around everything: `{ x, y, width, height }`. */
 export function bounds({ chains }) {
-  const edges = [...chains.values()].map(({ x, y, radius }) => ({ x, y, reach: radius + ORBIT + NODE + GAP / 2 }));
+  const edges = [...chains.values()];
   if (!edges.length) return { x: WIDTH / 2, y: HEIGHT / 2, width: 0, height: 0 };
   const left = Math.min(...edges.map(({ x, reach }) => x - reach));
   const top = Math.min(...edges.map(({ y, reach }) => y - reach));

@@ -140,8 +140,9 @@ export function mountTopology(root, { store, insets }) {
     const node = provider && places.providers.has(key) ? find('provider', key) : chain && find('chain', chain);
     if (!node) return;
     attr(node, 'aria-pressed', 'true');
+    const { x, y, reach } = places.chains.get(chain);
     if (provider && places.providers.has(key)) canvas.look({ ...places.providers.get(key), scale: 1.4 }, time ?? 800);
-    else canvas.look({ ...places.chains.get(chain), scale: 1.25 }, time ?? 800);
+    else canvas.look({ x, y, scale: canvas.within(reach, 1.25) }, time ?? 800);
   }
 
   /** Calls run along their lines. */

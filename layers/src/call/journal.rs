@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Candidates, Plan, Premises};
+use super::{Candidate, Candidates, Plan, Premises};
+use crate::catalog::Provider;
 
 /// The shared record of one call: its plan, its candidates with what became of each, and durations.
 ///
@@ -111,6 +112,17 @@ impl Journal {
             journal = successor;
         }
         journal
+    }
+
+    /// The channels that were sent to, in ranked order, with their providers; those of a plan that was replaced
+    /// meanwhile first.
+    pub fn attempts(&self) -> impl Iterator<Item = (&Provider, &Candidate)> {
+        let journals = std::iter::successors(Some(self), |journal| journal.successor.get().map(Arc::as_ref));
+        let lists = journals.filter_map(|journal| Some((journal.plan()?, journal.candidates()?)));
+        lists.flat_map(|(plan, candidates)| {
+            let sent = candidates.all().iter().filter(|candidate| candidate.was_sent());
+            sent.map(|candidate| (plan.provider(candidate.provider), candidate))
+        })
     }
 
     /// Whether it can be noted of the candidate at `index` that its request is held.

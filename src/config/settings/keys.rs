@@ -62,7 +62,7 @@ sections! {
         "upstream_websocket" => upstream_websocket: UpstreamWebsocket = UpstreamWebsocket::default(), ();
         /// HTTP connections to upstreams.
         "upstream_http" => upstream_http: UpstreamHttp = UpstreamHttp::default(), ();
-        /// What replies say about their routing.
+        /// What is said and kept of how calls were routed.
         "observability" => observability: Observability = Observability::default(), ();
         /// The log.
         "log" => log: Log = Log::default(), ();
@@ -312,12 +312,14 @@ sections! {
         "max_buffered_bytes" => max_buffered_bytes: u64 = 65_536, 0..=MOST_BYTES;
     }
 
-    /// What replies say about their routing.
+    /// What is said and kept of how calls were routed.
     Observability {
         /// The largest value of the metadata header, in bytes; more is left out.
         "max_meta_header_bytes" => max_meta_header_bytes: usize = 4_096, 0..=1_000_000;
         /// Error messages are cut to this many characters in the log.
         "max_error_message_chars" => max_error_message_chars: usize = 256, 1..=1_000_000;
+        /// The latest decisions that can be asked for by their request id; older ones are forgotten.
+        "kept_decisions" => kept_decisions: usize = 4_096, 0..=1_000_000;
     }
 
     /// The log.

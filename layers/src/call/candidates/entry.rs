@@ -98,6 +98,12 @@ impl Candidate {
         }
     }
 
+    /// Whether the call was sent to this channel.
+    #[must_use]
+    pub fn was_sent(&self) -> bool {
+        matches!(self.progress(), Progress::Taken | Progress::Answered | Progress::Failed(_))
+    }
+
     /// Time spent waiting for this channel.
     #[must_use]
     pub fn upstream(&self) -> Duration {

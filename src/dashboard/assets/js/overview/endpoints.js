@@ -23,7 +23,7 @@ export function endpoints({ store }, chain) {
   const pin = h('select', { class: 'select', 'aria-label': 'Pinned to one provider', on: { change: () => choose(pin.value ? { provider: pin.value } : { strategy: STRATEGIES[0][0] }) } });
   const line = h('p', { class: 'muted endpoint-line' });
   const http = field('HTTP', 'http', 'Copy the HTTP address');
-  const ws = field('WebSocket', 'ws', 'Copy the WebSocket address');
+  const ws = field('WS', 'ws', 'Copy the WebSocket address');
   const noWs = h('p', { class: 'endpoint-none muted', hidden: true }, 'No provider of this chain takes WebSocket connections.');
 
   function choose(next) {

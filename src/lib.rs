@@ -34,6 +34,7 @@ pub mod config;
 pub mod demo;
 pub mod health;
 pub mod history;
+pub mod live;
 pub mod observe;
 mod policies;
 pub mod router;
@@ -47,6 +48,7 @@ pub mod streams;
 pub mod tasks;
 pub mod telemetry;
 pub mod upstream;
+mod usage;
 
 /// The examples of the README compile.
 #[cfg(doctest)]

@@ -56,9 +56,7 @@ pub struct SystemView {
     pub client_subscriptions: u64,
     /// Subscriptions at upstreams.
     pub upstream_subscriptions: u64,
-    /// Requests of clients that are under way.
-    pub inflight_requests: usize,
-    /// Their bytes.
+    /// Bytes of requests that are under way.
     pub inflight_bytes: u64,
     /// Bytes that wait for clients of WebSockets.
     pub outbox_bytes: usize,

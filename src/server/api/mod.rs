@@ -6,7 +6,6 @@ mod health;
 mod history;
 mod metrics;
 mod parameters;
-mod usage;
 
 use std::sync::Arc;
 
@@ -17,9 +16,9 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub(super) use self::explain::{call_of, explain};
-use self::usage::Usage;
 use crate::history::History;
 use crate::runtime::Runtime;
+use crate::usage::Usage;
 
 /// What the pages are made of.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use lasso_layers::attempt::benchmark::Benchmarks;
 use lasso_layers::attempt::breaker::Breakers;
+use lasso_layers::attempt::classify::Classifications;
 use lasso_layers::attempt::pace::Paces;
 use lasso_layers::attempt::stall::Stalls;
 use lasso_layers::call::failover::Failovers;
@@ -53,6 +54,8 @@ pub struct Runtime {
     pub streams: StreamCounters,
     /// Bytes that wait for clients of WebSockets.
     pub outboxes: OutboxBudget,
+    /// How errors of upstreams were classified.
+    pub classifications: Classifications,
     /// What happened, and what happens.
     pub observed: Observed,
     /// Where layers and tasks have their random numbers from.
@@ -94,6 +97,7 @@ impl Runtime {
             limits: Limits::new(),
             budget: ByteBudget::with_min_charge(server.inflight_bytes, server.inflight_min_charge_bytes),
             outboxes: OutboxBudget::new(settings.websocket.outbox_total_bytes as usize),
+            classifications: Classifications::new(),
             observed,
             entropy,
         }

@@ -45,6 +45,7 @@ impl Meter {
             client_websockets,
             client_subscriptions: streams.subscribers,
             upstream_subscriptions: streams.upstream_subscriptions,
+            inflight_requests: runtime.budget.messages(),
             inflight_bytes: runtime.budget.used(),
             outbox_bytes: runtime.outboxes.live_bytes() + runtime.outboxes.filled_bytes(),
             decisions_kept: runtime.observed.decisions().len(),

@@ -56,7 +56,9 @@ pub struct SystemView {
     pub client_subscriptions: u64,
     /// Subscriptions at upstreams.
     pub upstream_subscriptions: u64,
-    /// Bytes of requests that are under way.
+    /// Messages of clients that are under way.
+    pub inflight_requests: u64,
+    /// Their bytes.
     pub inflight_bytes: u64,
     /// Bytes that wait for clients of WebSockets.
     pub outbox_bytes: usize,

@@ -4,10 +4,14 @@ mod chains;
 mod explain;
 mod health;
 mod history;
+mod live;
 mod metrics;
 mod parameters;
+mod ready;
+mod requests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -17,6 +21,7 @@ use tokio::time::Instant;
 
 pub(super) use self::explain::{call_of, explain};
 use crate::history::History;
+use crate::live::Broadcasts;
 use crate::runtime::Runtime;
 use crate::usage::Usage;
 
@@ -29,6 +34,9 @@ pub struct Api {
     usage: Usage,
     /// Who may make a page of metrics: one at a time, because it takes a thread.
     metrics_turn: Arc<Semaphore>,
+    live: Option<Broadcasts>,
+    /// The process is about to end. Relaxed: it says everything by itself.
+    is_ending: AtomicBool,
 }
 
 impl Api {
@@ -36,7 +44,29 @@ impl Api {
     #[must_use]
     pub fn new(runtime: Runtime, history: Option<History>, started: Instant) -> Self {
         let metrics_turn = Arc::new(Semaphore::new(1));
-        Self { runtime, history, started, usage: Usage::default(), metrics_turn }
+        Self {
+            runtime,
+            history,
+            started,
+            usage: Usage::default(),
+            metrics_turn,
+            live: None,
+            is_ending: AtomicBool::new(false),
+        }
+    }
+
+    /// Tells pages what happens while it does, and shows streams.
+    #[must_use]
+    pub fn live(self, live: Broadcasts) -> Self {
+        Self { live: Some(live), ..self }
+    }
+
+    /// The process is about to end: it is not ready any more, and viewers are let go, who would stay for ever.
+    pub(super) fn stop(&self) {
+        self.is_ending.store(true, Ordering::Relaxed);
+        if let Some(live) = &self.live {
+            live.stop();
+        }
     }
 }
 

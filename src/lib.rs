@@ -31,6 +31,7 @@
 pub mod cli;
 mod clock;
 pub mod config;
+mod dashboard;
 pub mod demo;
 pub mod health;
 pub mod history;

@@ -7,6 +7,7 @@
 //! | `GET /api/explain` | the stack, by a dry run |
 //! | `GET /ws/…` | the stack, through [`WebSockets`] |
 //! | `GET /` | a redirect to the dashboard |
+//! | `GET /dashboard/…` | the pages of `dashboard`, whose files are in the binary |
 //! | `OPTIONS`, anything else | [`Ingress`]: 204, 404 |
 //!
 //! HTTP/1.1 and HTTP/2 (with prior knowledge) share one port. Each connection is one task; when the client

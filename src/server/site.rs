@@ -22,6 +22,7 @@ use tower::Service;
 use super::heads::Heads;
 use super::ws::{self, Accepted, WebSockets};
 use super::{Api, api};
+use crate::dashboard;
 
 /// Everything that is served.
 #[derive(Clone)]
@@ -83,6 +84,7 @@ where
                 let (status, page) = self.api.request(named, uri.query().unwrap_or_default());
                 json_response(status, &id, page)
             }
+            path if path.starts_with("/dashboard") => dashboard::page(path, headers, &id)?,
             path => {
                 let chain = path.strip_prefix("/api/metrics/").filter(|chain| !chain.contains('/'))?;
                 return Some(later(method, id, self.api.clone().metrics(chain.to_owned())));

@@ -43,10 +43,10 @@ export function lineChart({ label, format }) {
       if (!joined && !near(point, points[i + 1])) dots.push(dot(series, point, 2.5));
       return `${joined ? 'L' : 'M'}${frame.x(point.t).toFixed(1)} ${frame.y(point.v).toFixed(1)}`;
     });
-    return [h('path', { class: `line series-${series}${dashed ? ' dashed' : ''}`, d: path.join('') }), ...dots];
+    return [h('path', { class: `curve series-${series}${dashed ? ' dashed' : ''}`, d: path.join('') }), ...dots];
   }
 
-  const dot = (series, { t, v }, r) => h('circle', { class: `dot series-${series}`, cx: frame.x(t), cy: frame.y(v), r });
+  const dot = (series, { t, v }, r) => h('circle', { class: `point series-${series}`, cx: frame.x(t), cy: frame.y(v), r });
 
   function show(index) {
     const t = moments[index];

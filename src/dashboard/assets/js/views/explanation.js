@@ -52,7 +52,7 @@ const columns = (tried, name) => [
   { label: 'Stages', make: (cell, { stages }) => { cell.append(stageList(stages)); } },
 ];
 
-export const tag = (label, tone) => h('small', { class: 'tag', data: { tone } }, label);
+export const tag = (label, tone) => h('small', { class: 'chip', data: { tone } }, label);
 const toned = (label, tone) => h('span', { data: { tone } }, label);
 
 function verdict({ excluded, limit, demotions, retry_after_ms: wait }) {

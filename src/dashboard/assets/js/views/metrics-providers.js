@@ -92,7 +92,7 @@ function providerTable(caption, onProvider, ranked) {
 
 function name(cell, { id, name }, onProvider) {
   const dot = h('i', { class: 'dot' });
-  cell.append(h('button', { type: 'button', class: 'link provider-name', title: 'Show this provider in the overview', on: { click: () => onProvider(id) } }, dot, name));
+  cell.append(h('button', { type: 'button', class: 'text-link with-dot', title: 'Show this provider in the overview', on: { click: () => onProvider(id) } }, dot, name));
   return (row) => attr(dot, 'data-status', row.status);
 }
 

@@ -114,14 +114,14 @@ export function dropdown(label, name, options, value, onChange) {
   };
   fill(options, value);
   const caret = h('span', { class: 'caret' }, icon(CHEVRON_DOWN, { size: 12 }));
-  const element = h('label', { class: 'field' }, h('span', { class: 'field-name' }, label), h('span', { class: 'select' }, box, caret));
+  const element = h('label', { class: 'input' }, h('span', { class: 'input-name' }, label), h('span', { class: 'input-choice' }, box, caret));
   return { element, fill, value: () => box.value, set: (next) => { box.value = next; } };
 }
 
 /** A labelled line of text to type. */
 export function field(label, props) {
   const input = h('input', { spellcheck: 'false', autocomplete: 'off', ...props });
-  return { element: h('label', { class: 'field' }, h('span', { class: 'field-name' }, label), input), value: () => input.value.trim() };
+  return { element: h('label', { class: 'input' }, h('span', { class: 'input-name' }, label), input), value: () => input.value.trim() };
 }
 
 /**
@@ -152,9 +152,9 @@ export function table(caption, columns, key, marks = () => ({})) {
 
 /** Figures with their names: `[name, label, title]`. `set(name, shown, tone)` writes one. */
 export function figures(className, entries) {
-  const values = Object.fromEntries(entries.map(([name]) => [name, h('b', { class: 'figure-value' }, '–')]));
-  const element = h('div', { class: `figures ${className}` }, entries.map(([name, label, title]) =>
-    h('div', { class: 'figure', title, data: { figure: name } }, h('span', { class: 'figure-name' }, label), values[name])));
+  const values = Object.fromEntries(entries.map(([name]) => [name, h('b', { class: 'tile-value' }, '–')]));
+  const element = h('div', { class: `tiles ${className}` }, entries.map(([name, label, title]) =>
+    h('div', { class: 'tile', title, data: { figure: name } }, h('span', { class: 'tile-name' }, label), values[name])));
   return { element, set: (name, shown, tone) => attr(text(values[name], shown), 'data-tone', tone) };
 }
 

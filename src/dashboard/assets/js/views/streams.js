@@ -44,7 +44,7 @@ export function mount(root, { store, router }) {
 
   function provider(cell) {
     let shown = null;
-    const link = h('button', { type: 'button', class: 'link', on: { click: () => router.go({ tab: 'overview', chain: shown.chain, provider: shown.provider }) } });
+    const link = h('button', { type: 'button', class: 'text-link', on: { click: () => router.go({ tab: 'overview', chain: shown.chain, provider: shown.provider }) } });
     cell.append(link);
     return (stream) => {
       shown = stream;

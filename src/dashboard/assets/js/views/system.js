@@ -83,7 +83,7 @@ export function mount(root) {
 }
 
 function card([key, label, format, title]) {
-  const [value, range] = [h('b', { class: 'figure-value' }), h('small', { class: 'quiet number' })];
+  const [value, range] = [h('b', { class: 'tile-value' }), h('small', { class: 'quiet number' })];
   const line = spark(key.endsWith('percent') ? 10 : 0);
   return {
     element: h('article', { class: 'card system-card', title, data: { figure: key } }, h('h3', null, label), value, range, line.element),

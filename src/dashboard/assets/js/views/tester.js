@@ -49,7 +49,7 @@ export function mountTester(root) {
   const limit = h('p', { class: 'quiet' });
   const calls = h('ol', { class: 'tester-calls', 'aria-label': 'Last calls', tabindex: 0 });
   const none = h('p', { class: 'quiet' }, 'The last 50 calls are listed here.');
-  const label = (name, ...controls) => h('div', { class: 'tester-field' }, h('span', { class: 'field-name' }, name), controls);
+  const label = (name, ...controls) => h('div', { class: 'tester-field' }, h('span', { class: 'input-name' }, name), controls);
   const body = h('div', { class: 'tester-body', id: 'tester-body' },
     label('Chains', chains), label('Strategy', strategies.element), label('Requests per second', rates.element, limit),
     h('div', { class: 'tester-last' }, h('h3', null, 'Last calls'), none, calls));

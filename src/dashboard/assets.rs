@@ -2,17 +2,23 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
 use std::sync::LazyLock;
 
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::HeaderValue;
 
 /// One file.
 #[derive(Debug)]
 pub(super) struct Asset {
     pub(super) content: &'static [u8],
+    /// The same as gzip (RFC 1952).
+    pub(super) packed: Bytes,
     /// The media type.
     pub(super) kind: &'static str,
-    /// A strong entity tag: other content has another one.
+    /// An entity tag: other content has another one. Weak, because both forms carry it (RFC 9110 section 8.8.1).
     pub(super) tag: HeaderValue,
 }
 
@@ -20,9 +26,12 @@ impl Asset {
     fn new(name: &str, content: &'static [u8]) -> Self {
         let mut hasher = DefaultHasher::new();
         content.hash(&mut hasher);
-        let tag = format!("\"{:016x}\"", hasher.finish());
+        let tag = format!("W/\"{:016x}\"", hasher.finish());
+        let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+        packer.write_all(content).expect("a vector takes whatever is written");
         Self {
             content,
+            packed: packer.finish().expect("a vector takes whatever is written").into(),
             kind: kind(name),
             tag: HeaderValue::try_from(tag).expect("hexadecimal digits in quotes are a header value"),
         }
@@ -31,8 +40,12 @@ impl Asset {
     /// Is its entity tag in this value of `If-None-Match`? The comparison is weak (RFC 9110 section 13.1.2).
     pub(super) fn is_among(&self, tags: &HeaderValue) -> bool {
         let (Ok(tags), Ok(own)) = (tags.to_str(), self.tag.to_str()) else { return false };
-        tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == own)
+        tags.split(',').map(str::trim).any(|tag| tag == "*" || opaque(tag) == opaque(own))
     }
+}
+
+fn opaque(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
 }
 
 fn kind(name: &str) -> &'static str {
@@ -49,7 +62,7 @@ fn kind(name: &str) -> &'static str {
 pub(super) static SHELL: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("index.html", include_bytes!("assets/index.html")));
 
-/// The file of that name, such as `js/main.js`.
+/// The file of that name, such as `js/main.js`. The first call packs them all, which takes some milliseconds.
 pub(super) fn find(name: &str) -> Option<&'static Asset> {
     static ASSETS: LazyLock<HashMap<&str, Asset>> =
         LazyLock::new(|| FILES.iter().map(|&(name, content)| (name, Asset::new(name, content))).collect());
@@ -66,11 +79,24 @@ macro_rules! files {
 
 files! {
     "css/base.css"
+    "css/charts.css"
+    "css/decisions.css"
     "css/details.css"
     "css/frame.css"
+    "css/metrics.css"
+    "css/parts.css"
+    "css/streams.css"
+    "css/system.css"
+    "css/tester.css"
     "css/tokens.css"
     "css/topology.css"
     "icon.svg"
+    "js/charts/bar.js"
+    "js/charts/line.js"
+    "js/charts/plot.js"
+    "js/charts/scale.js"
+    "js/charts/spark.js"
+    "js/charts/timeline.js"
     "js/dom.js"
     "js/format.js"
     "js/frame.js"
@@ -95,5 +121,19 @@ files! {
     "js/status.js"
     "js/store.js"
     "js/theme.js"
+    "js/views/decisions-dry-run.js"
+    "js/views/decisions-request.js"
+    "js/views/decisions.js"
+    "js/views/explanation.js"
+    "js/views/metrics-breakers.js"
+    "js/views/metrics-latency.js"
+    "js/views/metrics-methods.js"
+    "js/views/metrics-providers.js"
+    "js/views/metrics.js"
     "js/views/overview.js"
+    "js/views/parts.js"
+    "js/views/streams.js"
+    "js/views/system.js"
+    "js/views/tester-run.js"
+    "js/views/tester.js"
 }

@@ -15,8 +15,8 @@ mod tests;
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use lasso_layers::edge::ingress::{RequestId, ResponseBody, empty_response, plain_error};
@@ -60,9 +60,25 @@ fn answer(asset: &Asset, headers: &HeaderMap, id: &RequestId) -> Response<Respon
     let fields = response.headers_mut();
     fields.insert(ETAG, asset.tag.clone());
     fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    fields.insert(VARY, HeaderValue::from_static("accept-encoding"));
     if !known {
         fields.insert(CONTENT_TYPE, HeaderValue::from_static(asset.kind));
-        *response.body_mut() = Bytes::from_static(asset.content).into();
+        let packed = takes_gzip(headers);
+        if packed {
+            fields.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        let content = if packed { asset.packed.clone() } else { Bytes::from_static(asset.content) };
+        *response.body_mut() = content.into();
     }
     response
+}
+
+/// Does the client say that it takes gzip (RFC 9110 section 12.5.3)?
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    codings.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let refused = weight.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0_f32));
+        name.trim().eq_ignore_ascii_case("gzip") && !refused
+    })
 }

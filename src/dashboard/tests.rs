@@ -1,9 +1,14 @@
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use flate2::read::GzDecoder;
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH, VARY,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
 use lasso_layers::edge::ingress::{RequestId, ResponseBody};
 
@@ -11,23 +16,23 @@ use super::assets::FILES;
 use super::page;
 
 /// What a browser may have to load in all, in bytes.
-const WEIGHT: usize = 200 * 1024;
+const WEIGHT: usize = 128 * 1024;
 
 fn fetch(path: &str) -> Option<Response<ResponseBody>> {
-    fetch_knowing(path, None)
+    page(path, &HeaderMap::new(), &RequestId::of(&HeaderMap::new()))
 }
 
-fn fetch_knowing(path: &str, tags: Option<&str>) -> Option<Response<ResponseBody>> {
-    let mut headers = HeaderMap::new();
-    if let Some(tags) = tags {
-        headers.insert(IF_NONE_MATCH, HeaderValue::from_str(tags).unwrap());
-    }
-    page(path, &headers, &RequestId::of(&HeaderMap::new()))
+fn fetch_with(path: &str, name: HeaderName, value: &str) -> Response<ResponseBody> {
+    let headers = HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())]);
+    page(path, &headers, &RequestId::of(&HeaderMap::new())).unwrap()
+}
+
+async fn bytes(response: Response<ResponseBody>) -> Vec<u8> {
+    response.into_body().collect().await.unwrap().to_bytes().to_vec()
 }
 
 async fn text(response: Response<ResponseBody>) -> String {
-    let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    String::from_utf8(bytes.to_vec()).unwrap()
+    String::from_utf8(bytes(response).await).unwrap()
 }
 
 fn files_below(folder: &Path, prefix: &str, into: &mut BTreeSet<String>) {
@@ -51,10 +56,33 @@ fn every_file_of_the_folder_is_served() {
     assert_eq!(served, there, "the list in assets.rs is not the folder");
 }
 
-#[test]
-fn all_files_together_stay_light() {
-    let weight: usize = FILES.iter().map(|(_, content)| content.len()).sum();
+#[tokio::test]
+async fn all_files_together_stay_light() {
+    let mut weight = 0;
+    for (name, _) in FILES {
+        weight +=
+            bytes(fetch_with(&format!("/dashboard/assets/{name}"), ACCEPT_ENCODING, "gzip")).await.len();
+    }
     assert!(weight < WEIGHT, "{weight} bytes");
+}
+
+#[tokio::test]
+async fn who_takes_gzip_gets_the_same_packed() {
+    let path = "/dashboard/assets/js/main.js";
+    let plain = text(fetch(path).unwrap()).await;
+    for takes in ["gzip", "br, GZIP", "deflate;q=0.5, gzip;q=0.1"] {
+        let response = fetch_with(path, ACCEPT_ENCODING, takes);
+        assert_eq!(response.headers()[CONTENT_ENCODING], "gzip", "{takes}");
+        assert_eq!(response.headers()[VARY], "accept-encoding");
+        let mut unpacked = String::new();
+        GzDecoder::new(&*bytes(response).await).read_to_string(&mut unpacked).unwrap();
+        assert_eq!(unpacked, plain);
+    }
+    for takes in ["", "br", "identity", "gzip;q=0", "gzip; q=0.0"] {
+        let response = fetch_with(path, ACCEPT_ENCODING, takes);
+        assert!(!response.headers().contains_key(CONTENT_ENCODING), "{takes}");
+        assert_eq!(text(response).await, plain);
+    }
 }
 
 #[tokio::test]
@@ -111,13 +139,14 @@ async fn what_the_browser_has_is_not_sent_again() {
     let first = fetch(path).unwrap();
     assert_eq!(first.headers()[CACHE_CONTROL], "no-cache");
     let tag = first.headers()[ETAG].to_str().unwrap().to_owned();
-    for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
-        let again = fetch_knowing(path, Some(&known)).unwrap();
+    let strong = tag.strip_prefix("W/").unwrap().to_owned();
+    for known in [tag.clone(), strong, format!("\"other\", {tag}"), "*".to_owned()] {
+        let again = fetch_with(path, IF_NONE_MATCH, &known);
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{known}");
         assert_eq!(again.headers()[ETAG], tag);
         assert_eq!(text(again).await, "");
     }
-    let other = fetch_knowing(path, Some("\"other\"")).unwrap();
+    let other = fetch_with(path, IF_NONE_MATCH, "\"other\"");
     assert_eq!(other.status(), StatusCode::OK);
     assert!(!text(other).await.is_empty());
 }

@@ -4,7 +4,7 @@ import { attr, h, show, text } from '../dom.js';
 import { clock, cut, integer, ms, strategy } from '../format.js';
 import { channel, dropdown, empty, field, page, section, sheets, table } from './parts.js';
 import { dryRun } from './decisions-dry-run.js';
-import { resultPill, showRequest } from './decisions-request.js';
+import { nameOf, resultPill, showRequest } from './decisions-request.js';
 import { tag } from './explanation.js';
 
 await sheets('parts', 'charts', 'decisions');
@@ -26,7 +26,7 @@ export function mount(root, { store, router }) {
     show(requestPage, Boolean(request));
     reading?.abort();
     reading = new AbortController();
-    if (request) showRequest(requestPage, request, { signal: reading.signal, onBack: () => router.go({ request: null }) });
+    if (request) showRequest(requestPage, request, { signal: reading.signal, onBack: () => router.go({ request: null }), onOther: (request) => router.go({ request }) });
   };
   const off = router.on(arrive);
   arrive(router.current());
@@ -48,11 +48,12 @@ function recentRequests(root, store, router) {
     chain: dropdown('Chain', 'chain', [['', 'All chains']], '', () => { providers(); read(); }),
     provider: dropdown('Provider', 'provider', [['', 'All providers']], '', () => read()),
     method: field('Method', { name: 'method', placeholder: 'Any', on: { change: () => read() } }),
-    result: dropdown('Result', 'result', [['', 'Any'], ['success', 'Success'], ['error', 'Error']], '', () => read()),
+    result: dropdown('Result', 'result', [['', 'Any'], ['success', 'Success'], ['error', 'Error'], ['cancelled', 'Cancelled']], '', () => read()),
+    origin: dropdown('From', 'origin', [['', 'Anybody'], ['client', 'Clients'], ['system', 'The router']], '', () => read()),
   };
   const live = h('button', { type: 'button', class: 'button live', 'aria-pressed': 'true', on: { click: () => follow(!following()) } }, h('i', { class: 'dot', data: { status: 'healthy' } }), 'Live');
   const news = h('span', { class: 'quiet', data: { fresh: '' } });
-  const { element: box, update } = table('Recent requests', columns(router), keyOf, ({ request_id: request, result }) => ({ request, result }));
+  const { element: box, update } = table('Recent requests', columns(router), keyOf, (row) => ({ request: nameOf(row), result: row.result }));
   const nothing = h('div');
   root.append(h('h1', { class: 'sr-only' }, 'Decisions'), dryRun(store),
     section('Recent Requests', { name: 'recent', extra: [news, live] }, h('div', { class: 'controls' }, Object.values(filters).map((one) => one.element)), box, nothing));
@@ -131,7 +132,7 @@ function recentRequests(root, store, router) {
     const any = decisions.length > 0;
     show(box, any);
     nothing.replaceChildren(any ? '' : Object.values(wanted()).some(Boolean)
-      ? empty('No request matches', 'Nothing among the decisions that are kept has this chain, provider, method and result.')
+      ? empty('No request matches', 'Nothing among the decisions that are kept meets these conditions.')
       : empty('No requests yet', 'Each request appears here as soon as it is answered. Send one, or start the request tester in the overview.'));
   }
 
@@ -146,14 +147,16 @@ function recentRequests(root, store, router) {
   };
 }
 
-/** The items of a batch share the name of the request. */
-const keyOf = ({ request_id: id, method, ts, duration_ms: took }) => `${id} ${method} ${ts} ${took}`;
+/** A client may use the name of a request twice. */
+const keyOf = (row) => `${nameOf(row)} ${row.method} ${row.ts} ${row.duration_ms}`;
 
 const columns = (router) => [
   { label: 'Time', class: 'quiet mono', value: ({ ts }) => clock(ts) },
   {
     label: 'Method', head: true,
-    make(cell, { request_id: request, method, origin }) {
+    make(cell, row) {
+      const { method, origin } = row;
+      const request = nameOf(row);
       const open = (event) => {
         event.preventDefault();
         router.go({ request });

@@ -18,7 +18,9 @@ const low = (name) => words(name).toLowerCase();
 export function explanationView(explanation, tried = new Map()) {
   if (explanation.answered_locally) return empty('Answered by the router itself', `${explanation.method} needs no provider, so there is nothing to choose.`);
   const name = ({ provider, transport }) => `${provider}/${transport}`;
-  const { element, update } = table('Candidates in order', columns(tried, name), name, (row) => ({ candidate: name(row), out: row.order === null }));
+  // Only a dry run writes down what every stage said; any request has its order and what was ruled out.
+  const whole = explanation.candidates.some(({ stages }) => stages.length > 0);
+  const { element, update } = table('Candidates in order', columns(tried, name).filter(({ only }) => whole || !only), name, (row) => ({ candidate: name(row), out: row.order === null }));
   update(explanation.candidates);
   return h('div', { class: 'explanation' }, h('p', { class: 'why', data: { why: '' } }, sentence(explanation)), premises(explanation), element);
 }
@@ -48,8 +50,8 @@ const columns = (tried, name) => [
   { label: 'Channel', head: true, make: (cell, { provider, transport, pinned }) => { cell.append(channel(provider, transport), pinned ? tag('pinned') : ''); } },
   { label: 'Tier', class: 'number', title: 'Lower tiers go first: closed before half-open breakers, unlimited before limited', value: ({ tier }) => tier ?? '–' },
   { label: 'Verdict', class: 'verdict', make: (cell, row) => { cell.append(...verdict(row), tried.get(name(row)) ?? ''); } },
-  { label: 'Score', class: 'facts', make: (cell, { score }) => { cell.append(factList(score ?? {})); } },
-  { label: 'Stages', make: (cell, { stages }) => { cell.append(stageList(stages)); } },
+  { label: 'Score', class: 'facts', only: 'explained', make: (cell, { score }) => { cell.append(factList(score ?? {})); } },
+  { label: 'Stages', only: 'explained', make: (cell, { stages }) => { cell.append(stageList(stages)); } },
 ];
 
 export const tag = (label, tone) => h('small', { class: 'chip', data: { tone } }, label);
@@ -74,7 +76,6 @@ function factText(name, value) {
 }
 
 function stageList(stages) {
-  if (stages.length === 0) return h('span', { class: 'quiet' }, 'not recorded');
   const passed = stages.filter(({ verdict }) => verdict === 'pass').length;
   return h('details', { class: 'stages' }, h('summary', null, `${passed} of ${stages.length} passed`),
     h('ol', null, stages.map(({ stage, verdict, reason, ...rest }) =>

@@ -12,7 +12,8 @@ export function breakersOverTime(store) {
   const range = ranges('breaker-range', () => chain && read(chain).catch(failed));
   const chart = timeline({ label: 'Circuit breakers over time', columns: ['Time', 'Provider', 'Transport', 'From', 'To', 'Reason', 'Category'] });
   const key = h('div', { class: 'chart-legend' }, STATES.map(([state, label]) => h('span', { class: 'legend-item' }, h('i', { class: `swatch span ${state}` }), label)));
-  const charts = h('div', null, chart.element, key);
+  chart.element.firstChild.after(key);
+  const charts = chart.element;
   const nothing = h('div');
 
   function say(title, why) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lasso_layers::attempt::benchmark::Benchmarks;
 use lasso_layers::attempt::breaker::Breakers;
+use lasso_layers::attempt::classify::Classifications;
 use lasso_layers::attempt::pace::Paces;
 use lasso_layers::attempt::stall::Stalls;
 use lasso_layers::call::failover::Failovers;
@@ -56,6 +57,8 @@ pub struct Runtime {
     pub streams: StreamCounters,
     /// Bytes that wait for clients of WebSockets.
     pub outboxes: OutboxBudget,
+    /// How errors of upstreams were classified.
+    pub classifications: Classifications,
     /// What happened, and what happens.
     pub observed: Observed,
     /// The latest changes of breakers.
@@ -101,6 +104,7 @@ impl Runtime {
             limits: Limits::new(),
             budget: ByteBudget::with_min_charge(server.inflight_bytes, server.inflight_min_charge_bytes),
             outboxes: OutboxBudget::new(settings.websocket.outbox_total_bytes as usize),
+            classifications: Classifications::new(),
             observed,
             breaker_log,
             entropy,

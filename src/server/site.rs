@@ -82,6 +82,15 @@ where
                 let page = api::explain(self.ingress.stack().clone(), api::call_of(uri, headers));
                 return Some(later(method, id, page));
             }
+            "/api/requests" => {
+                let (status, page) = self.api.requests(uri.query().unwrap_or_default());
+                json_response(status, &id, page)
+            }
+            path if path.starts_with("/api/requests/") => {
+                let named = &path["/api/requests/".len()..];
+                let (status, page) = self.api.request(named, uri.query().unwrap_or_default());
+                json_response(status, &id, page)
+            }
             path => {
                 let chain = path.strip_prefix("/api/metrics/").filter(|chain| !chain.contains('/'))?;
                 return Some(later(method, id, self.api.clone().metrics(chain.to_owned())));

@@ -20,9 +20,12 @@ mod pace;
 mod passthrough;
 mod profiles;
 mod reload;
+mod requests;
 mod secrets;
 mod series;
 mod sockets;
 mod stop;
 mod streams;
 mod support;
+#[cfg(feature = "otlp")]
+mod traces;

@@ -8,6 +8,7 @@ mod history;
 mod metrics;
 mod parameters;
 mod past;
+mod requests;
 mod series;
 mod usage;
 

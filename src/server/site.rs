@@ -71,6 +71,10 @@ where
                 let query = uri.query().map(ToOwned::to_owned);
                 return Some(later(method, id, self.api.clone().history(query)));
             }
+            "/api/breakers" => {
+                let query = uri.query().map(ToOwned::to_owned);
+                return Some(later(method, id, self.api.clone().breakers(query)));
+            }
             "/api/series" => {
                 let query = uri.query().map(ToOwned::to_owned);
                 return Some(later(method, id, self.api.clone().series(query)));

@@ -1,5 +1,8 @@
 //! From settings to the plain-data policies that layers and servers take.
 
+use std::path::Path;
+use std::time::Duration;
+
 use lasso_layers::attempt::benchmark::{FastestPolicy, LatencyWeightedPolicy};
 use lasso_layers::attempt::breaker::{BreakerPolicy, CategoryThresholds, ProbeRecovery};
 use lasso_layers::attempt::pace::PacePolicy;
@@ -251,6 +254,13 @@ pub(crate) fn reload(settings: &Settings) -> ReloadPolicy {
 }
 
 /// Nothing where no history is kept.
+/// The history of a demo: in this folder, and with entries soon enough for somebody who looks on.
+pub(crate) fn demo_history(settings: &Settings, folder: &Path) -> Option<HistoryPolicy> {
+    const SOON: Duration = Duration::from_secs(5);
+    let policy = history(settings)?;
+    Some(HistoryPolicy { folder: folder.to_owned(), interval: policy.interval.min(SOON), ..policy })
+}
+
 pub(crate) fn history(settings: &Settings) -> Option<HistoryPolicy> {
     let history = &settings.history;
     history.enabled.then(|| HistoryPolicy {

@@ -159,10 +159,10 @@ impl Router {
         let (requests, outboxes) = (self.runtime.budget.clone(), self.runtime.outboxes.clone());
         let sockets = WebSockets::with(self.stack.clone(), self.websocket, requests, outboxes);
         let ingress = Ingress::new(self.stack).policy(self.ingress).budget(self.runtime.budget.clone());
-        let recorder = self
-            .history
-            .clone()
-            .map(|history| Recorder::new(history, self.runtime.live.clone(), self.runtime.benchmarks));
+        let recorder = self.history.clone().map(|history| {
+            let Runtime { live, benchmarks, breaker_log, .. } = &self.runtime;
+            Recorder::new(history, live.clone(), *benchmarks, breaker_log.clone())
+        });
         #[cfg(feature = "otlp")]
         let exporter = self.exporter;
         let watching = {

@@ -85,6 +85,10 @@ where
                 let query = uri.query().map(ToOwned::to_owned);
                 return Some(later(method, id, self.api.clone().history(query)));
             }
+            "/api/breakers" => {
+                let query = uri.query().map(ToOwned::to_owned);
+                return Some(later(method, id, self.api.clone().breakers(query)));
+            }
             "/api/series" => {
                 let query = uri.query().map(ToOwned::to_owned);
                 return Some(later(method, id, self.api.clone().series(query)));
@@ -93,7 +97,6 @@ where
                 let page = api::explain(self.ingress.stack().clone(), api::call_of(uri, headers));
                 return Some(later(method, id, page));
             }
-            path if path.starts_with("/dashboard") => dashboard::page(path, headers, &id)?,
             "/api/requests" => {
                 let (status, page) = self.api.requests(uri.query().unwrap_or_default());
                 json_response(status, &id, page)
@@ -103,6 +106,7 @@ where
                 let (status, page) = self.api.request(named, uri.query().unwrap_or_default());
                 json_response(status, &id, page)
             }
+            path if path.starts_with("/dashboard") => dashboard::page(path, headers, &id)?,
             path => {
                 let chain = path.strip_prefix("/api/metrics/").filter(|chain| !chain.contains('/'))?;
                 return Some(later(method, id, self.api.clone().metrics(chain.to_owned())));

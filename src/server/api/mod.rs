@@ -1,5 +1,6 @@
 //! The JSON pages beside the RPC, one file each.
 
+mod breakers;
 mod chains;
 mod explain;
 mod health;

@@ -17,6 +17,7 @@ mod measure;
 mod metrics;
 mod pace;
 mod passthrough;
+mod probe;
 mod profiles;
 mod reload;
 mod secrets;

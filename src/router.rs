@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::io;
+#[cfg(feature = "otlp")]
+use std::sync::Arc;
 
 use lasso_layers::attempt::Attempt;
 use lasso_layers::call::{Call, Failure, Reply};
@@ -20,6 +22,8 @@ use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy, WebSocketPolicy, WebSockets};
 use crate::streams::Hub;
 use crate::tasks::{Asker, Background};
+#[cfg(feature = "otlp")]
+use crate::traces::{Exporter, TracePolicy};
 use crate::upstream::ws::Connector;
 use crate::upstream::{HttpUpstream, Upstreams, WsUpstream};
 use crate::{policies, stack};
@@ -36,6 +40,8 @@ pub struct Router {
     background: Background,
     hub: Hub,
     history: Option<History>,
+    #[cfg(feature = "otlp")]
+    exporter: Option<Exporter>,
 }
 
 impl Router {
@@ -87,6 +93,8 @@ impl Router {
             websocket: policies::websocket(settings),
             policy: policies::server(settings),
             history: None,
+            #[cfg(feature = "otlp")]
+            exporter: None,
             runtime,
         }
     }
@@ -95,6 +103,18 @@ impl Router {
     #[must_use]
     pub fn history(self, history: History) -> Self {
         Self { history: Some(history), ..self }
+    }
+
+    /// Sends traces of calls to a collector while it serves.
+    ///
+    /// # Errors
+    ///
+    /// If the policy has no usable address.
+    #[cfg(feature = "otlp")]
+    pub fn traces(self, policy: TracePolicy) -> Result<Self, crate::traces::Error> {
+        let (spans, exporter) = Exporter::new(policy)?;
+        self.runtime.observed.listen(Arc::new(spans));
+        Ok(Self { exporter: Some(exporter), ..self })
     }
 
     /// The stores.
@@ -140,6 +160,8 @@ impl Router {
             .history
             .clone()
             .map(|history| Recorder::new(history, self.runtime.live.clone(), self.runtime.benchmarks));
+        #[cfg(feature = "otlp")]
+        let exporter = self.exporter;
         let api = Api::new(self.runtime, self.history, Instant::now());
         async move {
             let mut tasks = JoinSet::new();
@@ -150,6 +172,12 @@ impl Router {
                 // The other side says nothing. It goes.
                 tokio::spawn(recorder.run(async { end.await.unwrap_or_default() }))
             });
+            // As the history, it has something left to send.
+            #[cfg(feature = "otlp")]
+            let (tracing, traces_end) = oneshot::channel::<()>();
+            #[cfg(feature = "otlp")]
+            let exporting = exporter
+                .map(|exporter| tokio::spawn(exporter.run(async { traces_end.await.unwrap_or_default() })));
             let cut = server::serve(listener, ingress, sockets, api, self.policy, ended).await;
             if cut > 0 {
                 tracing::warn!(event = "lasso.drain_limit", connections = cut, "connections were cut off");
@@ -159,6 +187,15 @@ impl Router {
                 && let Err(error) = recording.await
             {
                 tracing::error!(%error, "the history's task panicked");
+            }
+            #[cfg(feature = "otlp")]
+            {
+                drop(tracing);
+                if let Some(exporting) = exporting
+                    && let Err(error) = exporting.await
+                {
+                    tracing::error!(%error, "the task of traces panicked");
+                }
             }
         }
     }

@@ -28,6 +28,11 @@ pub enum Error {
     Profiles(String),
     /// Something the process needs from the system failed.
     System(io::Error),
+    /// Traces cannot be sent.
+    #[cfg(feature = "otlp")]
+    Traces(crate::traces::Error),
+    /// Traces are to be sent, and this build cannot.
+    NoTraces,
     /// The profile folder cannot be watched.
     Watch(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -94,6 +99,14 @@ async fn requests(
     if let Some(history) = history {
         router = router.history(history);
     }
+    #[cfg(feature = "otlp")]
+    if let Some(policy) = policies::traces(settings) {
+        router = router.traces(policy).map_err(Error::Traces)?;
+    }
+    #[cfg(not(feature = "otlp"))]
+    if settings.traces.endpoint.is_some() {
+        return Err(Error::NoTraces);
+    }
     let ended = ended().map_err(Error::System)?;
     let address = listener.local_addr().map_err(Error::System)?;
     tracing::info!(event = "lasso.started", %address, "listening");
@@ -122,6 +135,11 @@ impl fmt::Display for Error {
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Profiles(problems) => f.write_str(problems),
             Self::System(error) => write!(f, "cannot start: {error}"),
+            #[cfg(feature = "otlp")]
+            Self::Traces(error) => error.fmt(f),
+            Self::NoTraces => {
+                f.write_str("traces.endpoint: this build sends no traces; build with `--features otlp`")
+            }
             Self::Watch(error) => write!(f, "cannot watch the profile folder: {error}"),
         }
     }

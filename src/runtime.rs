@@ -2,6 +2,7 @@
 
 use lasso_layers::attempt::benchmark::Benchmarks;
 use lasso_layers::attempt::breaker::Breakers;
+use lasso_layers::attempt::classify::Classifications;
 use lasso_layers::attempt::pace::Paces;
 use lasso_layers::attempt::stall::Stalls;
 use lasso_layers::call::failover::Failovers;
@@ -14,6 +15,7 @@ use lasso_layers::state::health::HealthRows;
 use lasso_layers::state::heights::Heights;
 
 use crate::config::Settings;
+use crate::observe::Observed;
 use crate::policies;
 use crate::strangers::Strangers;
 use crate::streams::StreamCounters;
@@ -52,6 +54,10 @@ pub struct Runtime {
     pub streams: StreamCounters,
     /// Bytes that wait for clients of WebSockets.
     pub outboxes: OutboxBudget,
+    /// How errors of upstreams were classified.
+    pub classifications: Classifications,
+    /// What happened, and what happens.
+    pub observed: Observed,
     /// Where layers and tasks have their random numbers from.
     pub entropy: Entropy,
 }
@@ -71,6 +77,11 @@ impl Runtime {
         let paces = Paces::new(policies::pace(settings));
         let strangers = Strangers::default();
         let links = policies::links(settings);
+        let observed = Observed::new(settings.observability.kept_decisions);
+        breakers.observe({
+            let observed = observed.clone();
+            move |channel, transition| observed.breaker_changed(channel, transition)
+        });
         Self {
             links: Links::new(links, live.clone(), breakers, paces, strangers, entropy.clone()),
             streams: StreamCounters::default(),
@@ -86,6 +97,8 @@ impl Runtime {
             limits: Limits::new(),
             budget: ByteBudget::with_min_charge(server.inflight_bytes, server.inflight_min_charge_bytes),
             outboxes: OutboxBudget::new(settings.websocket.outbox_total_bytes as usize),
+            classifications: Classifications::new(),
+            observed,
             entropy,
         }
     }

@@ -1,5 +1,7 @@
 //! The whole stack on one screen.
 
+use std::sync::Arc;
+
 use lasso_layers::attempt::Attempt;
 use lasso_layers::attempt::benchmark::{BenchmarkLayer, Fastest, LatencyWeighted};
 use lasso_layers::attempt::breaker::CircuitBreakerLayer;
@@ -19,7 +21,7 @@ use lasso_layers::call::{Call, Failure, Reply, Stage};
 use lasso_layers::catalog::Strategy;
 use lasso_layers::edge::profile::ProfileLayer;
 use tower::util::BoxCloneSyncService;
-use tower::{Layer, Service, ServiceBuilder};
+use tower::{Service, ServiceBuilder};
 
 use crate::config::Settings;
 use crate::policies;
@@ -48,7 +50,7 @@ where
     let stack = ServiceBuilder::new()
         // === once for each call ===
         // Outermost, so that every outcome is logged, refusals too.
-        .layer(ObserveLayer::new(policies::observe(settings)).entropy(runtime.entropy.clone()))
+        .layer(observe(ObserveLayer::new(policies::observe(settings)), runtime, settings))
         // Names become positions in one snapshot; everything further in needs that.
         .layer(ProfileLayer::new(runtime.live.clone(), policies::profile(settings)))
         // Cheap answers and refusals come before anything is paid for.
@@ -64,7 +66,7 @@ where
 }
 
 /// The part of the stack that the router's own calls pass: subscriptions ask for the blocks and logs that they miss.
-/// Nobody pays for those, and nobody reads of them in the log of requests. Breakers, limits of upstreams and measurements
+/// Nobody pays for those, and nobody reads of them in the log of requests, but they are among the decisions. Breakers, limits of upstreams and measurements
 /// are the same ones.
 ///
 /// This is how a [`Hub`](crate::streams::Hub) can stand in the stack of clients and use a stack itself: it has its own,
@@ -79,10 +81,22 @@ where
     U: Service<Attempt, Response = Reply, Error = Failure> + Clone + Send + Sync + 'static,
     U::Future: Send,
 {
-    let profile = ProfileLayer::new(runtime.live.clone(), policies::profile(settings));
     // A stream that could not be answered by one provider asks the others.
     let candidates = candidates(runtime).filter(Stage::Custom, Others);
-    BoxCloneSyncService::new(profile.layer(forwarding(runtime, settings, upstream, candidates)))
+    let stack = ServiceBuilder::new()
+        .layer(observe(ObserveLayer::for_own_calls(), runtime, settings))
+        .layer(ProfileLayer::new(runtime.live.clone(), policies::profile(settings)))
+        .service(forwarding(runtime, settings, upstream, candidates));
+    BoxCloneSyncService::new(stack)
+}
+
+/// Who hears of calls, and whether they are traced.
+fn observe(layer: ObserveLayer, runtime: &Runtime, settings: &Settings) -> ObserveLayer {
+    let layer = layer.entropy(runtime.entropy.clone()).observer(Arc::new(runtime.observed.clone()));
+    match policies::trace_sampling(settings) {
+        Some(rate) => layer.traces(rate),
+        None => layer,
+    }
 }
 
 /// What rules a channel out, beside what the catalogue says.
@@ -143,6 +157,6 @@ where
         .layer(StallLayer::new(runtime.stalls))
         .layer(TimeoutLayer::new())
         // Innermost: everyone outside sees categories, not codes.
-        .layer(ClassifyLayer::new())
+        .layer(ClassifyLayer::new().count(runtime.classifications))
         .service(upstream)
 }

@@ -70,9 +70,22 @@ where
                 let query = uri.query().map(ToOwned::to_owned);
                 return Some(later(method, id, self.api.clone().history(query)));
             }
+            "/api/series" => {
+                let query = uri.query().map(ToOwned::to_owned);
+                return Some(later(method, id, self.api.clone().series(query)));
+            }
             "/api/explain" => {
                 let page = api::explain(self.ingress.stack().clone(), api::call_of(uri, headers));
                 return Some(later(method, id, page));
+            }
+            "/api/requests" => {
+                let (status, page) = self.api.requests(uri.query().unwrap_or_default());
+                json_response(status, &id, page)
+            }
+            path if path.starts_with("/api/requests/") => {
+                let named = &path["/api/requests/".len()..];
+                let (status, page) = self.api.request(named, uri.query().unwrap_or_default());
+                json_response(status, &id, page)
             }
             path => {
                 let chain = path.strip_prefix("/api/metrics/").filter(|chain| !chain.contains('/'))?;

@@ -20,8 +20,11 @@ mod passthrough;
 mod probe;
 mod profiles;
 mod reload;
+mod requests;
 mod secrets;
 mod sockets;
 mod stop;
 mod streams;
 mod support;
+#[cfg(feature = "otlp")]
+mod traces;

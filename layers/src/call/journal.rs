@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Candidates, Plan, Premises};
+use super::{Candidate, Candidates, Plan, Premises};
+use crate::catalog::Provider;
 
 /// The shared record of one call: its plan, its candidates with what became of each, and durations.
 ///
@@ -113,6 +114,17 @@ impl Journal {
         journal
     }
 
+    /// The channels that were [tried](Candidate::was_tried), in ranked order, with their providers; those of a plan that
+    /// was replaced meanwhile first.
+    pub fn attempts(&self) -> impl Iterator<Item = (&Provider, &Candidate)> {
+        let journals = std::iter::successors(Some(self), |journal| journal.successor.get().map(Arc::as_ref));
+        let lists = journals.filter_map(|journal| Some((journal.plan()?, journal.candidates()?)));
+        lists.flat_map(|(plan, candidates)| {
+            let tried = candidates.all().iter().filter(|candidate| candidate.was_tried());
+            tried.map(|candidate| (plan.provider(candidate.provider), candidate))
+        })
+    }
+
     /// Whether it can be noted of the candidate at `index` that its request is held.
     pub(crate) const fn can_hold(index: usize) -> bool {
         index < u64::BITS as usize
@@ -144,6 +156,12 @@ impl Journal {
         {
             self.selection_nanos.store(nanos(now - *start).max(1), Ordering::Relaxed);
         }
+    }
+
+    /// When the selection of channels began, if it did.
+    #[must_use]
+    pub fn selection_start(&self) -> Option<Instant> {
+        self.selection_start.get().copied()
     }
 
     /// Time spent on selecting channels.

@@ -62,10 +62,12 @@ sections! {
         "upstream_websocket" => upstream_websocket: UpstreamWebsocket = UpstreamWebsocket::default(), ();
         /// HTTP connections to upstreams.
         "upstream_http" => upstream_http: UpstreamHttp = UpstreamHttp::default(), ();
-        /// What replies say about their routing.
+        /// What is said and kept of how calls were routed.
         "observability" => observability: Observability = Observability::default(), ();
         /// The log.
         "log" => log: Log = Log::default(), ();
+        /// Traces of calls, sent to a collector. For builds with the feature `otlp`.
+        "traces" => traces: Traces = Traces::default(), ();
         /// What providers did in the past, kept in a database file. Routing never depends on it.
         "history" => history: History = History::default(), ();
         /// How changed profiles are noticed. SIGHUP always reloads them.
@@ -312,12 +314,14 @@ sections! {
         "max_buffered_bytes" => max_buffered_bytes: u64 = 65_536, 0..=MOST_BYTES;
     }
 
-    /// What replies say about their routing.
+    /// What is said and kept of how calls were routed.
     Observability {
         /// The largest value of the metadata header, in bytes; more is left out.
         "max_meta_header_bytes" => max_meta_header_bytes: usize = 4_096, 0..=1_000_000;
         /// Error messages are cut to this many characters in the log.
         "max_error_message_chars" => max_error_message_chars: usize = 256, 1..=1_000_000;
+        /// The latest decisions that can be asked for by their request id; older ones are forgotten.
+        "kept_decisions" => kept_decisions: usize = 4_096, 0..=100_000;
     }
 
     /// The log.
@@ -334,6 +338,25 @@ sections! {
         "slow_warn_ms" => slow_warn: Duration = ms(2_000), 1..=DAY;
         /// An upstream answer that took longer is an error.
         "very_slow_ms" => very_slow: Duration = ms(4_000), 1..=DAY;
+    }
+
+    /// Traces of calls, for builds with the feature `otlp`.
+    Traces {
+        /// Where spans are sent, in OpenTelemetry's protocol over HTTP, such as `http://127.0.0.1:4318/v1/traces`. Without
+        /// one there are no traces. Headers for it are taken from `OTEL_EXPORTER_OTLP_HEADERS`.
+        "endpoint" => endpoint: Option<Secret> = None, ();
+        /// The share of traces that are recorded, of those that begin here. A client that begins one decides itself.
+        "sampling_rate" => sampling_rate: f64 = 1.0, 0.0..=1.0;
+        /// Whether providers are told the trace of a call, as `traceparent` and `tracestate`.
+        "propagate" => propagate: bool = false, ();
+        /// The name of this service in traces.
+        "service_name" => service_name: String = "lasso".to_owned(), ();
+        /// How long spans are gathered before they are sent.
+        "interval_ms" => interval: Duration = ms(1_000), 10..=HOUR;
+        /// How long one sending may take.
+        "timeout_ms" => timeout: Duration = ms(5_000), 10..=HOUR;
+        /// The most spans that wait to be sent; more are dropped and counted.
+        "max_queued" => max_queued: usize = 8_192, 1..=1_000_000;
     }
 
     /// What providers did in the past, kept in a database file.

@@ -21,7 +21,7 @@ use setting::Setting;
 pub use self::keys::{
     Admin, Batch, Benchmarks, BlockSync, CircuitBreaker, Cluster, Failover, Fastest, History,
     LatencyWeighted, Log, Methods, Observability, Probe, Reload, Routing, Server, Settings, Stall,
-    Subscriptions, UpstreamHttp, UpstreamRateLimit, UpstreamWebsocket, Websocket,
+    Subscriptions, Traces, UpstreamHttp, UpstreamRateLimit, UpstreamWebsocket, Websocket,
 };
 pub use self::maps::{CategoryThresholds, MethodTimeouts};
 pub use self::setting::Secret;

@@ -1,10 +1,10 @@
 //! The breakers of all channels.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::time::Instant;
 
 use super::event::log_failure;
@@ -16,7 +16,8 @@ use crate::call::{Demotion, Facts, Failure, Filter, Subject, Verdict};
 use crate::catalog::{Category, Channel, ChannelKey};
 use crate::state::{Entropy, Origin, Shared, Table};
 
-type Observer = Box<dyn Fn(&Channel, &Transition) + Send + Sync>;
+type Observer = Arc<dyn Fn(&Channel, &Transition) + Send + Sync>;
+type FailureObserver = Arc<dyn Fn(&Channel, BreakerState, Category) + Send + Sync>;
 
 /// The breakers of all channels. A handle: clones share them.
 #[derive(Clone, Copy)]
@@ -29,7 +30,9 @@ struct Store {
     policy: BreakerPolicy,
     origin: Origin,
     entropy: Entropy,
-    observer: OnceLock<Observer>,
+    /// Replaced whole; a change of state is rare enough.
+    observers: ArcSwap<Vec<Observer>>,
+    failure_observers: ArcSwap<Vec<FailureObserver>>,
 }
 
 /// One breaker. A cache line of its own: a failing channel must not slow the others down.
@@ -52,15 +55,28 @@ impl Breakers {
     /// As [`new`](Self::new), with jitter from this source.
     #[must_use]
     pub fn with_entropy(policy: BreakerPolicy, entropy: Entropy) -> Self {
-        let (cells, origin, observer) = (Table::new(), Origin::now(), OnceLock::new());
-        Self { store: Shared::new(Store { cells, policy, origin, entropy, observer }) }
+        let (cells, origin) = (Table::new(), Origin::now());
+        let (observers, failure_observers) = (ArcSwap::default(), ArcSwap::default());
+        Self { store: Shared::new(Store { cells, policy, origin, entropy, observers, failure_observers }) }
     }
 
-    /// Has every change of state told to `observer`, on the thread that caused it: it has to be quick. The
-    /// first observer stays for good.
+    /// Has every change of state from now on told to `observer` too, on the thread that caused it: it has to be
+    /// quick. It stays for good.
     pub fn observe(&self, observer: impl Fn(&Channel, &Transition) + Send + Sync + 'static) {
-        // Whoever composes the stack sets it once; a second one would have missed events already.
-        let _ = self.store.observer.set(Box::new(observer));
+        let observer: Observer = Arc::new(observer);
+        self.store.observers.rcu(|known| [known.as_slice(), std::slice::from_ref(&observer)].concat());
+    }
+
+    /// Has every failure that counts from now on told to `observer` too, with the state in which it found the breaker, on
+    /// the thread that reports it: it has to be quick. It stays for good.
+    pub fn observe_failures(
+        &self,
+        observer: impl Fn(&Channel, BreakerState, Category) + Send + Sync + 'static,
+    ) {
+        let observer: FailureObserver = Arc::new(observer);
+        self.store
+            .failure_observers
+            .rcu(|known| [known.as_slice(), std::slice::from_ref(&observer)].concat());
     }
 
     /// Asks for leave to send. Does not wait; a closed breaker is one load.
@@ -195,13 +211,16 @@ impl Breakers {
             from = event.time().map_or(from, |now| before.state_at(now));
             self.cell(channel.key).note(failure);
             log_failure(channel, from.into(), failure.category());
+            for observer in self.store.failure_observers.load().iter() {
+                observer(channel, from.into(), failure.category());
+            }
         }
         if let Effect::Changed(reason) = step.effect {
             let error = failure.map(|failure| Arc::new(LastError::of(failure)));
             let remaining = event.time().and_then(|now| step.next.remaining_at(now));
             let transition = Transition::new(from.into(), step.next, reason, remaining, error);
             transition.log(channel);
-            if let Some(observer) = self.store.observer.get() {
+            for observer in self.store.observers.load().iter() {
                 observer(channel, &transition);
             }
         }

@@ -9,8 +9,8 @@ use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
 use super::report::{Report, millis};
-use super::{ObservePolicy, SlowPolicy, identifier};
-use crate::catalog::redact;
+use super::{ObservePolicy, SlowPolicy};
+use crate::catalog::{Transport, redact};
 use crate::state::Entropy;
 
 /// Says how a call ended: errors as warnings, successes at the configured level and rate.
@@ -21,7 +21,7 @@ pub(super) fn completed(report: &Report<'_>, policy: &ObservePolicy, entropy: &E
         return;
     }
     let record = report.record;
-    let method = record.request.method();
+    let method = report.method_name();
     let message = error.as_ref().map(|(error, _)| redact::text(&error.message));
     // Levels are part of an event's static description, so there is one event for each.
     macro_rules! completed {
@@ -33,21 +33,21 @@ pub(super) fn completed(report: &Report<'_>, policy: &ObservePolicy, entropy: &E
                 strategy = report.strategy().map(|strategy| strategy.as_str()),
                 chain = &*report.chain(),
                 chain_id = report.chain_id(),
-                transport = report.transport(),
-                jsonrpc_method = &*identifier(method.as_bytes()),
+                transport = report.transport().map(Transport::as_str),
+                jsonrpc_method = &*method,
                 params_present = !record.request.params().is_empty(),
                 path = record.origin.path.as_deref(),
                 user_agent = record.origin.user_agent.as_deref(),
                 batch_size = record.batch_size,
-                routing.selected_provider.id = report.selected().map(|selected| selected.id),
-                routing.selected_provider.protocol = report.selected().map(|selected| selected.protocol),
+                routing.selected_provider.id = report.selected_name().map(|selected| selected.id),
+                routing.selected_provider.protocol = report.selected_name().map(|selected| selected.protocol),
                 routing.retries = report.retries(),
                 routing.candidate_providers = report.candidate_providers().map(display),
                 routing.selection_reason = report.selection_reason(),
                 routing.circuit_breaker_state = report.breaker_state(),
                 timing.selection_latency_ms = report.selection().map(millis),
                 timing.upstream_latency_ms = report.upstream().map(millis),
-                timing.end_to_end_latency_ms = millis(report.end_to_end),
+                timing.end_to_end_latency_ms = millis(report.end_to_end()),
                 timing.lasso_overhead_ms = millis(report.overhead()),
                 response.status = if error.is_none() { "success" } else { "error" },
                 response.result_type = report.result_type(),
@@ -77,11 +77,11 @@ pub(super) fn slow(report: &Report<'_>, policy: SlowPolicy, took: Duration) {
                 $level,
                 event = $event,
                 request_id = report.record.origin.request_id.as_deref(),
-                profile = report.plan.map(|plan| plan.profile().slug.as_str()),
+                profile = report.profile().map(|profile| profile.slug.as_str()),
                 chain = &*report.chain(),
-                method = &*identifier(report.record.request.method().as_bytes()),
-                provider_id = report.selected().map(|selected| selected.id),
-                transport = report.selected().map(|selected| selected.protocol),
+                method = &*report.method_name(),
+                provider_id = report.selected_name().map(|selected| selected.id),
+                transport = report.selected_name().map(|selected| selected.protocol),
                 latency_ms = millis(took),
                 $text
             )

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::reasons::{Demotions, Outcome, in_order};
 use super::report::{CandidateProviders, Report, Selected, millis};
 use crate::call::{Candidate, Candidates, Facts, Finding, Metadata, Opinion, Plan, Progress, Verdict};
+use crate::catalog::Transport;
 
 /// The members of the object, in the order in which they are written; what is not known is left out.
 #[derive(Serialize)]
@@ -89,7 +90,7 @@ impl<'a> CandidateMeta<'a> {
 /// The metadata of a call.
 pub(super) fn of(report: &Report<'_>) -> Metadata {
     let brief = brief(report);
-    let full = match (report.plan, report.candidates) {
+    let full = match (report.plan(), report.candidates()) {
         (Some(plan), Some(candidates)) => with_candidates(&brief, plan, candidates),
         _ => brief.clone(),
     };
@@ -116,12 +117,12 @@ fn brief(report: &Report<'_>) -> Bytes {
         strategy: report.strategy().map(|strategy| strategy.as_str()),
         chain: &report.chain(),
         chain_id: report.chain_id(),
-        transport: report.transport(),
+        transport: report.transport().map(Transport::as_str),
         candidate_providers: report.candidate_providers(),
-        selected_provider: report.selected(),
+        selected_provider: report.selected_name(),
         selection_latency_ms: report.selection().map(millis),
         upstream_latency_ms: report.upstream().map(millis),
-        end_to_end_latency_ms: millis(report.end_to_end),
+        end_to_end_latency_ms: millis(report.end_to_end()),
         lasso_overhead_ms: millis(report.overhead()),
         retries: report.retries(),
         circuit_breaker_state: report.breaker_state(),

@@ -22,12 +22,15 @@
 //!
 //! **Time.** A call is over when its answer begins. A large result may still be streaming then.
 //!
-//! **What it counts.** Nothing; what it reports are tracing events.
+//! **What it counts.** Nothing; what it reports are tracing events. An [`Observer`] is handed a [`Report`] on every call
+//! and can count what it likes: all items of a batch, and with [`ObserveLayer::for_own_calls`] also the calls that no
+//! client made.
 //!
-//! **What it costs.** Nothing is formatted or allocated unless somebody listens. With all log levels off and no
-//! metadata asked for, a call passes untouched.
+//! **What it costs.** Nothing is formatted or allocated unless somebody listens. With all log levels off, no observer
+//! and no metadata asked for, a call passes untouched.
 //!
-//! **Cancel safety.** A call whose future is dropped leaves no entry.
+//! **Cancel safety.** A call whose future is dropped leaves no entry; an observer is told that it was
+//! [cancelled](Observer::cancelled).
 //!
 //! ```
 //! use lasso_layers::call::observe::{ObserveLayer, ObservePolicy};
@@ -36,10 +39,12 @@
 //! let layer = ObserveLayer::new(ObservePolicy { sampling_rate: 0.01, ..ObservePolicy::default() });
 //! ```
 
+mod attempt;
 mod event;
 mod explain;
 mod identifier;
 mod meta;
+mod observer;
 mod reasons;
 mod record;
 mod report;
@@ -58,10 +63,13 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 use tracing::Level;
 
+pub use self::attempt::AttemptOutcome;
 pub use self::explain::Explanation;
 pub use self::identifier::identifier;
+pub use self::observer::Observer;
 use self::record::Record;
-use super::{Call, Failure, Reply};
+pub use self::report::Report;
+use super::{Call, Failure, Reply, Trace};
 use crate::state::Entropy;
 
 /// What is written about calls.
@@ -109,19 +117,49 @@ impl Default for SlowPolicy {
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ObserveLayer {
-    policy: Arc<ObservePolicy>,
+    /// One reference count for all of it: every call takes one.
+    setup: Arc<Setup>,
+}
+
+/// What is to be done with every call.
+#[derive(Clone, Default)]
+struct Setup {
+    policy: ObservePolicy,
     entropy: Entropy,
+    observer: Option<Arc<dyn Observer>>,
+    /// The share of traces that are recorded; `None` where calls have none.
+    traces: Option<f64>,
+    is_own: bool,
 }
 
 impl ObserveLayer {
     /// Reports by this policy.
     pub fn new(policy: ObservePolicy) -> Self {
-        Self { policy: Arc::new(policy), entropy: Entropy::default() }
+        Self { setup: Arc::new(Setup { policy, ..Setup::default() }) }
+    }
+
+    /// For the calls that the process makes on its own behalf: nothing is written about them, and they have no
+    /// metadata. Only an [`observer`](Self::observer) hears of them.
+    pub fn for_own_calls() -> Self {
+        Self { setup: Arc::new(Setup { is_own: true, ..Setup::default() }) }
     }
 
     /// Sets where random numbers come from.
     pub fn entropy(mut self, entropy: Entropy) -> Self {
-        self.entropy = entropy;
+        Arc::make_mut(&mut self.setup).entropy = entropy;
+        self
+    }
+
+    /// Has every call told to `observer` too.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        Arc::make_mut(&mut self.setup).observer = Some(observer);
+        self
+    }
+
+    /// Gives every call a place in a [trace](super::Trace): in that of its client, or in a new one, of which
+    /// `sampling_rate` from 0 to 1 says how many are recorded. An observer finds it in the call's origin.
+    pub fn traces(mut self, sampling_rate: f64) -> Self {
+        Arc::make_mut(&mut self.setup).traces = Some(sampling_rate);
         self
     }
 }
@@ -155,18 +193,23 @@ where
     }
 
     fn call(&mut self, mut call: Call) -> Self::Future {
-        let mut record = Record::of(&call, &self.layer.policy);
+        let setup = &self.layer.setup;
+        if let Some(sampling_rate) = setup.traces {
+            let parent = call.origin.parent.take().map(|parent| *parent);
+            call.origin.trace = Some(Trace::begin(parent, &mut setup.entropy.rng(), sampling_rate));
+        }
+        let mut record = Record::of(&call, setup);
         if let Some(record) = &mut record {
-            let id = self.layer.request_id(call.origin.request_id.take());
+            let id = setup.request_id(call.origin.request_id.take());
             call.origin.request_id = Some(id.clone());
             record.origin.request_id = Some(id);
         }
-        let observer = record.map(|record| Observer { record, layer: self.layer.clone() });
-        ResponseFuture { inner: self.inner.call(call), observer }
+        let pending = Pending(record.map(|record| (record, setup.clone())));
+        ResponseFuture { inner: self.inner.call(call), pending }
     }
 }
 
-impl ObserveLayer {
+impl Setup {
     fn request_id(&self, given: Option<SmolStr>) -> SmolStr {
         match given {
             None => identifier::generate(&mut self.entropy.rng()),
@@ -178,18 +221,42 @@ impl ObserveLayer {
     }
 }
 
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup")
+            .field("policy", &self.policy)
+            .field("is_observed", &self.observer.is_some())
+            .field("is_own", &self.is_own)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The future of [`ObserveService`].
 #[pin_project]
 pub struct ResponseFuture<F> {
     #[pin]
     inner: F,
-    /// `None` when nobody wants to know, and after the report.
-    observer: Option<Observer>,
+    pending: Pending,
 }
 
-struct Observer {
-    record: Record,
-    layer: ObserveLayer,
+/// A call that is to be reported on; `None` when nobody wants to know, and after the report.
+struct Pending(Option<(Record, Arc<Setup>)>);
+
+impl Pending {
+    fn finish(&mut self, result: &Result<Reply, Failure>) {
+        if let Some((record, setup)) = self.0.take() {
+            record.finish(result, Instant::now(), &setup);
+        }
+    }
+}
+
+/// The client left before there was an answer.
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some((record, setup)) = &self.0 {
+            record.cancel(Instant::now(), setup);
+        }
+    }
 }
 
 impl<F, E> Future for ResponseFuture<F>
@@ -202,9 +269,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let result = ready!(this.inner.poll(cx)).map_err(Into::into);
-        if let Some(Observer { record, layer }) = this.observer.take() {
-            record.finish(&result, Instant::now(), &layer.policy, &layer.entropy);
-        }
+        this.pending.finish(&result);
         Poll::Ready(result)
     }
 }

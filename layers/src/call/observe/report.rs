@@ -2,30 +2,34 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use smol_str::SmolStr;
 use tokio::time::Instant;
 
 use super::identifier;
 use super::record::Record;
-use crate::call::{Body, Candidate, Candidates, Demotion, Failure, Journal, Plan, Reply};
-use crate::catalog::{Category, Strategy, Transport};
+use crate::call::{Body, Candidate, Candidates, Demotion, Failure, Journal, Origin, Plan, Reply};
+use crate::catalog::{Category, MethodId, Profile, Provider, Strategy, Transport};
 use crate::wire::{ErrorObject, RawJson};
 
-/// A finished call, as logs and metadata show it. Everything is read from the journal when it is asked for.
-pub(super) struct Report<'a> {
+/// A call that is over, as logs, metadata and an [`Observer`](super::Observer) see it. Everything is read from the
+/// call's journal when it is asked for: making one costs nothing.
+pub struct Report<'a> {
     pub(super) record: &'a Record,
-    pub(super) result: &'a Result<Reply, Failure>,
+    /// `None` when nobody waited for it.
+    result: Option<&'a Result<Reply, Failure>>,
     journal: &'a Journal,
-    pub(super) plan: Option<&'a Plan>,
-    pub(super) candidates: Option<&'a Candidates>,
+    plan: Option<&'a Plan>,
+    candidates: Option<&'a Candidates>,
     selected: Option<&'a Candidate>,
-    pub(super) end_to_end: Duration,
+    end_to_end: Duration,
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(record: &'a Record, result: &'a Result<Reply, Failure>, now: Instant) -> Self {
+    pub(super) fn new(record: &'a Record, result: Option<&'a Result<Reply, Failure>>, now: Instant) -> Self {
         let journal = record.journal.latest();
         let candidates = journal.candidates();
         Self {
@@ -44,39 +48,133 @@ impl<'a> Report<'a> {
         self.candidates.is_some()
     }
 
+    /// The name of the request in logs and metadata.
+    #[must_use]
+    pub const fn request_id(&self) -> Option<&'a SmolStr> {
+        self.record.origin.request_id.as_ref()
+    }
+
+    /// Where the call comes from.
+    #[must_use]
+    pub const fn origin(&self) -> &'a Origin {
+        &self.record.origin
+    }
+
+    /// Whether the process made the call on its own behalf.
+    #[must_use]
+    pub const fn is_own(&self) -> bool {
+        self.record.is_own
+    }
+
+    /// Whether the client left before there was an answer.
+    #[must_use]
+    pub const fn is_cancelled(&self) -> bool {
+        self.result.is_none()
+    }
+
+    /// What was written down while the call ran, from its beginning.
+    #[must_use]
+    pub const fn journal(&self) -> &'a Arc<Journal> {
+        &self.record.journal
+    }
+
+    /// The route by which the call was answered; nothing for a call that was refused before it had one.
+    #[must_use]
+    pub const fn plan(&self) -> Option<&'a Plan> {
+        self.plan
+    }
+
+    /// The profile.
+    #[must_use]
+    pub fn profile(&self) -> Option<&'a Profile> {
+        self.plan.map(Plan::profile)
+    }
+
+    /// The channels that were considered last.
+    #[must_use]
+    pub const fn candidates(&self) -> Option<&'a Candidates> {
+        self.candidates
+    }
+
     /// The error the client gets, if it gets one.
-    pub(super) fn error(&self) -> Option<(Cow<'a, ErrorObject>, Category)> {
-        match self.result {
+    #[must_use]
+    pub fn error(&self) -> Option<(Cow<'a, ErrorObject>, Category)> {
+        match self.result? {
             Ok(Reply::Result(_)) => None,
             Ok(Reply::Error(answer)) => Some((Cow::Borrowed(&answer.error), answer.category)),
             Err(failure) => Some((failure.error(), failure.category())),
         }
     }
 
-    pub(super) fn strategy(&self) -> Option<Strategy> {
+    /// The kind of that error, for less than the error itself.
+    #[must_use]
+    pub fn category(&self) -> Option<Category> {
+        match self.result? {
+            Ok(Reply::Result(_)) => None,
+            Ok(Reply::Error(answer)) => Some(answer.category),
+            Err(failure) => Some(failure.category()),
+        }
+    }
+
+    /// How channels were ranked.
+    #[must_use]
+    pub fn strategy(&self) -> Option<Strategy> {
         self.plan.map(|plan| plan.strategy)
     }
 
-    pub(super) fn chain(&self) -> Cow<'a, str> {
+    /// The chain's key; of a chain that is not known, what the client called it.
+    #[must_use]
+    pub fn chain(&self) -> Cow<'a, str> {
         match self.plan {
             Some(plan) => Cow::Borrowed(&plan.chain().key),
             None => identifier(self.record.chain.as_bytes()),
         }
     }
 
-    pub(super) fn chain_id(&self) -> Option<u64> {
+    /// The chain's number.
+    #[must_use]
+    pub fn chain_id(&self) -> Option<u64> {
         self.plan.map(|plan| plan.chain().chain_id)
     }
 
-    /// The upstream transport the client asked for, else its own.
-    pub(super) fn transport(&self) -> Option<&'static str> {
-        let requested = self.plan.and_then(|plan| plan.transport);
-        requested.or(self.record.origin.transport).map(Transport::as_str)
+    /// The method; every one that is not registered is the same.
+    #[must_use]
+    pub const fn method(&self) -> MethodId {
+        self.record.method
     }
 
-    pub(super) fn selected(&self) -> Option<Selected<'a>> {
+    /// The method as the client named it, made safe to write down.
+    #[must_use]
+    pub fn method_name(&self) -> Cow<'a, str> {
+        match self.record.request.method() {
+            Cow::Borrowed(name) => identifier(name.as_bytes()),
+            Cow::Owned(name) => Cow::Owned(identifier(name.as_bytes()).into_owned()),
+        }
+    }
+
+    /// The upstream transport the client asked for, else its own.
+    #[must_use]
+    pub fn transport(&self) -> Option<Transport> {
+        let requested = self.plan.and_then(|plan| plan.transport);
+        requested.or(self.record.origin.transport)
+    }
+
+    /// The channel that answered, or the last one that was sent to and failed.
+    #[must_use]
+    pub fn selected(&self) -> Option<(&'a Provider, &'a Candidate)> {
         let (plan, candidate) = (self.plan?, self.selected?);
-        Some(Selected { id: &plan.provider(candidate.provider).id, protocol: candidate.transport.as_str() })
+        Some((plan.provider(candidate.provider), candidate))
+    }
+
+    /// The channels that were [tried](Candidate::was_tried), in ranked order; those of a plan that was replaced
+    /// meanwhile first.
+    pub fn attempts(&self) -> impl Iterator<Item = (&'a Provider, &'a Candidate)> + use<'a> {
+        self.record.journal.attempts()
+    }
+
+    pub(super) fn selected_name(&self) -> Option<Selected<'a>> {
+        let (provider, candidate) = self.selected()?;
+        Some(Selected { id: &provider.id, protocol: candidate.transport.as_str() })
     }
 
     pub(super) fn candidate_providers(&self) -> Option<CandidateProviders<'a>> {
@@ -84,7 +182,8 @@ impl<'a> Report<'a> {
     }
 
     /// Why the provider was chosen.
-    pub(super) fn selection_reason(&self) -> Option<&'static str> {
+    #[must_use]
+    pub fn selection_reason(&self) -> Option<&'static str> {
         let plan = self.plan?;
         self.selected?;
         Some(match plan.strategy {
@@ -98,7 +197,8 @@ impl<'a> Report<'a> {
     }
 
     /// The breaker of the chosen channel when it was chosen; `open` when that is why there is none.
-    pub(super) fn breaker_state(&self) -> &'static str {
+    #[must_use]
+    pub fn breaker_state(&self) -> &'static str {
         let is_open = |candidate: &Candidate| candidate.excluded == Some(Category::CircuitOpen.as_str());
         match (self.selected, self.candidates) {
             (Some(selected), _) if selected.demotion.contains(Demotion::HALF_OPEN) => "half_open",
@@ -109,25 +209,56 @@ impl<'a> Report<'a> {
     }
 
     /// Channels sent to after the first.
-    pub(super) fn retries(&self) -> u32 {
+    #[must_use]
+    pub fn retries(&self) -> u32 {
         self.candidates.map_or(0, |candidates| candidates.dispatched().saturating_sub(1))
     }
 
-    pub(super) fn selection(&self) -> Option<Duration> {
+    /// How long after the arrival of the request the choosing of channels began, where any were considered.
+    #[must_use]
+    pub fn selection_began(&self) -> Option<Duration> {
+        Some(self.journal.selection_start()?.saturating_duration_since(self.record.received))
+    }
+
+    /// Time spent on choosing channels, where any were considered.
+    #[must_use]
+    pub fn selection(&self) -> Option<Duration> {
         self.candidates.map(|_| self.journal.selection())
     }
 
-    pub(super) fn upstream(&self) -> Option<Duration> {
+    /// Time spent waiting for upstreams over all attempts, where any were considered.
+    #[must_use]
+    pub fn upstream(&self) -> Option<Duration> {
         self.candidates.map(|_| self.journal.upstream())
     }
 
-    pub(super) fn overhead(&self) -> Duration {
+    /// From the arrival of the request to its outcome.
+    #[must_use]
+    pub const fn end_to_end(&self) -> Duration {
+        self.end_to_end
+    }
+
+    /// The part of it that no upstream took.
+    #[must_use]
+    pub fn overhead(&self) -> Duration {
         self.end_to_end.saturating_sub(self.upstream().unwrap_or_default())
+    }
+
+    /// How many items the batch of this call has, if it came in one.
+    #[must_use]
+    pub const fn batch_size(&self) -> Option<usize> {
+        self.record.batch_size
+    }
+
+    /// The position of the call among the items of its batch.
+    #[must_use]
+    pub const fn batch_index(&self) -> Option<usize> {
+        self.record.batch_index
     }
 
     /// The time the answering channel took, when the answer is a result.
     pub(super) fn answered_in(&self) -> Option<Duration> {
-        match self.result {
+        match self.result? {
             Ok(Reply::Result(_)) => self.selected.map(Candidate::upstream),
             _ => None,
         }
@@ -135,7 +266,7 @@ impl<'a> Report<'a> {
 
     /// What kind of value the result is; a result of an upstream is passed on unread.
     pub(super) fn result_type(&self) -> Option<&'static str> {
-        let Ok(Reply::Result(body)) = self.result else { return None };
+        let Ok(Reply::Result(body)) = self.result? else { return None };
         let bytes = match body {
             Body::Full(bytes) if !self.was_routed() => bytes,
             _ => return Some("passthrough"),
@@ -151,16 +282,30 @@ impl<'a> Report<'a> {
         })
     }
 
-    pub(super) fn result_size(&self) -> Option<u64> {
-        match self.result {
+    /// The size of a result, in bytes, where it is known in advance.
+    #[must_use]
+    pub fn result_size(&self) -> Option<u64> {
+        match self.result? {
             Ok(Reply::Result(body)) => body.len_hint(),
             _ => None,
         }
     }
 }
 
+/// Names the request and where it went; parameters and results stay out.
+impl fmt::Debug for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Report")
+            .field("request_id", &self.request_id())
+            .field("chain", &self.chain())
+            .field("method", &self.method_name())
+            .field("selected", &self.selected_name())
+            .finish_non_exhaustive()
+    }
+}
+
 /// The channel that answered.
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Selected<'a> {
     pub(super) id: &'a str,
     pub(super) protocol: &'static str,

@@ -69,7 +69,7 @@ fn conclude(search: &Search, height: u64, note: Option<String>) -> Bound {
         (Some(_), true) => Bound { verdict: BoundVerdict::Limited, max, note },
         (Some(max), false) => {
             let is_short = max < SPANS[SPANS.len() - 1];
-            let note = is_short.then(|| format!("the chain has only {height} blocks"));
+            let note = is_short.then(|| format!("the chain is no longer than {height} blocks"));
             Bound { verdict: BoundVerdict::Unlimited, max: Some(max), note }
         }
         (None, _) => refusal(note),

@@ -429,3 +429,14 @@ async fn an_endpoint_that_does_not_answer_is_unreachable() {
     assert_eq!(printed.code, Some(1));
     assert!(printed.stderr.contains("no answer within 150 ms"), "{}", printed.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_height_no_range_is_made_up() {
+    let node = generous().await;
+    node.behave([Rule::method("eth_getBlockByNumber", Fault::rpc_error(-32601, "no such method"))]);
+    let report = report(&format!("{} -p limits", node.http_url())).await;
+    let range = &report["limits"]["block_range"];
+    assert_eq!((&range["verdict"], &range["max"]), (&json!("inconclusive"), &Value::Null));
+    assert_eq!(report["limits"]["archive"]["block"], 100);
+    assert_eq!(report["recommendations"]["max_block_range"], Value::Null);
+}

@@ -7,8 +7,10 @@ mod history;
 mod live;
 mod metrics;
 mod parameters;
+mod past;
 mod ready;
 mod requests;
+mod series;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

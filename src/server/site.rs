@@ -93,7 +93,8 @@ where
             }
             path => {
                 let chain = path.strip_prefix("/api/metrics/").filter(|chain| !chain.contains('/'))?;
-                return Some(later(method, id, self.api.clone().metrics(chain.to_owned())));
+                let query = uri.query().map(ToOwned::to_owned);
+                return Some(later(method, id, self.api.clone().metrics(chain.to_owned(), query)));
             }
         };
         Some(Either::Left(ready(Ok(as_asked(method, response)))))

@@ -66,6 +66,9 @@ where
             }
             "/api/health" => json_response(StatusCode::OK, &id, self.api.health()),
             "/api/chains" => json_response(StatusCode::OK, &id, self.api.chains()),
+            "/api/openapi.json" => {
+                json_response(StatusCode::OK, &id, Bytes::from_static(api::DOCUMENT.as_bytes()))
+            }
             "/api/history" => {
                 let query = uri.query().map(ToOwned::to_owned);
                 return Some(later(method, id, self.api.clone().history(query)));

@@ -6,6 +6,7 @@ mod explain;
 mod health;
 mod history;
 mod metrics;
+mod openapi;
 mod parameters;
 mod past;
 mod requests;
@@ -21,6 +22,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub(super) use self::explain::{call_of, explain};
+pub(super) use self::openapi::DOCUMENT;
 use self::usage::Usage;
 use crate::history::History;
 use crate::runtime::Runtime;

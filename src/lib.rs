@@ -31,9 +31,11 @@
 pub mod cli;
 mod clock;
 pub mod config;
+mod dashboard;
 pub mod demo;
 pub mod health;
 pub mod history;
+pub mod live;
 pub mod observe;
 mod policies;
 mod probe;
@@ -50,6 +52,7 @@ pub mod telemetry;
 #[cfg(feature = "otlp")]
 pub mod traces;
 pub mod upstream;
+mod usage;
 
 /// The examples of the README compile.
 #[cfg(doctest)]

@@ -3,10 +3,11 @@
 //! | Request | Answered by |
 //! |---|---|
 //! | `POST /rpc/…` | the stack, through [`Ingress`] |
-//! | `GET /api/health`, `/api/chains`, `/api/metrics/:chain`, `/api/history`, `/api/series`, `/api/breakers` | [`Api`] |
+//! | `GET /api/health`, `/api/ready`, `/api/chains`, `/api/metrics/:chain`, `/api/live`, `/api/streams`, `/api/history`, `/api/series`, `/api/breakers` | [`Api`] |
 //! | `GET /api/explain` | the stack, by a dry run |
 //! | `GET /ws/…` | the stack, through [`WebSockets`] |
 //! | `GET /` | a redirect to the dashboard |
+//! | `GET /dashboard/…` | the pages of `dashboard`, whose files are in the binary |
 //! | `OPTIONS`, anything else | [`Ingress`]: 204, 404 |
 //!
 //! HTTP/1.1 and HTTP/2 (with prior knowledge) share one port. Each connection is one task; when the client
@@ -97,6 +98,8 @@ where
             }
         }
     }
+    // First of all, so that whoever asks whether to send calls here hears that it should not.
+    site.api().stop();
     drop(listener);
     // Fails when no connection is left to hear it.
     let _ = stop.send(true);

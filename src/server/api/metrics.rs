@@ -34,8 +34,9 @@ use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
 
 use super::parameters::Parameters;
-use super::{Api, page, past, round, usage};
+use super::{Api, page, past, round};
 use crate::clock::Moment;
+use crate::usage;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -18,6 +18,7 @@ mod measure;
 mod metrics;
 mod pace;
 mod passthrough;
+mod probe;
 mod profiles;
 mod reload;
 mod requests;

@@ -104,9 +104,9 @@ function post(path, body, at = base) {
   return fetch(`${at}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
 }
 
-/** The status of the answer to a handshake. */
-function handshake(path) {
-  const headers = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'AQIDBAUGBwgJCgsMDQ4PEA==' };
+/** The answer to a handshake; of one that is taken there is the status alone. */
+function handshake(path, key = 'AQIDBAUGBwgJCgsMDQ4PEA==') {
+  const headers = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': key };
   return new Promise((resolve, reject) => {
     const asked = http.get(`${base}${path}`, { headers });
     asked.on('upgrade', (response, socket) => {
@@ -115,7 +115,7 @@ function handshake(path) {
     });
     asked.on('response', async (response) => {
       const body = Buffer.concat(await response.toArray());
-      resolve(Object.assign(new Response(body, { status: response.statusCode, headers: response.headers }), { path }));
+      resolve(new Response(body, { status: response.statusCode, headers: response.headers }));
     });
     asked.on('error', reject);
   });
@@ -214,7 +214,7 @@ describe('pages', () => {
     await page('/api/requests', 400, { query: '?limit=1000' });
     // Each of them: results, errors, items of a batch, the router's own.
     for (const { request_id: id, batch_index: item } of requests) {
-      await page('/api/requests/{id}', 200, { names: { id }, query: item === null ? '' : `?item=${item}` });
+      await page('/api/requests/{id}', 200, { names: { id }, query: item === undefined ? '' : `?item=${item}` });
     }
     await page('/api/requests/{id}', 404, { names: { id: 'nothing' } });
     await page('/api/requests/{id}', 400, { names: { id: 'nothing' }, query: '?items=1' });
@@ -230,7 +230,9 @@ describe('pages', () => {
     });
     assert.equal(streams[0].topic, 'newHeads');
     await page('/api/streams', 404, { query: '?profile=nobody' });
+    await page('/api/streams', 400, { query: '?chain=ethereum' });
     await page('/api/live', 404, { query: '?profile=nobody' });
+    await page('/api/live', 400, { query: '?profile=default&profile=default' });
 
     const stop = new AbortController();
     const body = await hold('/api/live', await fetch(`${base}/api/live`, { signal: stop.signal }));
@@ -320,6 +322,9 @@ describe('calls', () => {
       const unknown = await handshake(filled(template).replace(/ethereum$/, 'solana'));
       assert.equal(unknown.status, 404);
       await hold(template, unknown);
+      const keyless = await handshake(filled(template), 'short');
+      assert.equal(keyless.status, 400);
+      await hold(template, keyless);
       const plain = await fetch(`${base}${filled(template)}`);
       assert.equal(plain.status, 426);
       await hold(template, plain);

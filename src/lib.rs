@@ -19,7 +19,7 @@
 //! Beside the requests run the [`tasks`]: upstreams are probed and asked for their heights, profiles are reloaded,
 //! idle clients are forgotten. What they find out about providers is in [`health`], for pages to show; nodes of another
 //! chain are kept out by [`strangers`]. What was measured goes into a file, [`history`]. [`observe`] hears of everything
-//! that happens, for who wants to see it. [`telemetry`] says where log lines go.
+//! that happens, for who wants to see it, and [`metrics`] count it. [`telemetry`] says where log lines go.
 //!
 //! # For embedders
 //!
@@ -34,6 +34,7 @@ pub mod config;
 pub mod demo;
 pub mod health;
 pub mod history;
+pub mod metrics;
 pub mod observe;
 mod policies;
 pub mod router;

@@ -5,6 +5,7 @@
 //! | `POST /rpc/…` | the stack, through [`Ingress`] |
 //! | `GET /api/health`, `/api/chains`, `/api/metrics/:chain`, `/api/history` | [`Api`] |
 //! | `GET /api/explain` | the stack, by a dry run |
+//! | `GET /metrics` | [`Metrics`](crate::metrics::Metrics), unless they have an address of their own |
 //! | `GET /ws/…` | the stack, through [`WebSockets`] |
 //! | `GET /` | a redirect to the dashboard |
 //! | `OPTIONS`, anything else | [`Ingress`]: 204, 404 |
@@ -35,7 +36,7 @@ use tower::Service;
 pub use self::api::Api;
 use self::listen::Listener;
 use self::site::Site;
-pub use self::ws::{Accepted, LivenessPolicy, WebSocketPolicy, WebSockets};
+pub use self::ws::{Accepted, LivenessPolicy, OpenSockets, WebSocketPolicy, WebSockets};
 
 /// The limits of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -66,6 +66,8 @@ sections! {
         "observability" => observability: Observability = Observability::default(), ();
         /// The log.
         "log" => log: Log = Log::default(), ();
+        /// Figures for Prometheus.
+        "metrics" => metrics: Metrics = Metrics::default(), ();
         /// What providers did in the past, kept in a database file. Routing never depends on it.
         "history" => history: History = History::default(), ();
         /// How changed profiles are noticed. SIGHUP always reloads them.
@@ -336,6 +338,14 @@ sections! {
         "slow_warn_ms" => slow_warn: Duration = ms(2_000), 1..=DAY;
         /// An upstream answer that took longer is an error.
         "very_slow_ms" => very_slow: Duration = ms(4_000), 1..=DAY;
+    }
+
+    /// Figures for Prometheus.
+    Metrics {
+        /// Whether they are kept, and served at `/metrics`.
+        "enabled" => enabled: bool = true, ();
+        /// An address for them alone. Without one they are served with everything else, to whoever can ask.
+        "listen" => listen: Option<SocketAddr> = None, ();
     }
 
     /// What providers did in the past, kept in a database file.

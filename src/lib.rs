@@ -19,7 +19,8 @@
 //! Beside the requests run the [`tasks`]: upstreams are probed and asked for their heights, profiles are reloaded,
 //! idle clients are forgotten. What they find out about providers is in [`health`], for pages to show; nodes of another
 //! chain are kept out by [`strangers`]. What was measured goes into a file, [`history`]. [`observe`] hears of everything
-//! that happens, for who wants to see it, and [`metrics`] count it. [`telemetry`] says where log lines go.
+//! that happens, for who wants to see it, and [`metrics`] count it; with the feature `otlp`, `traces` tells a collector.
+//! [`telemetry`] says where log lines go.
 //!
 //! # For embedders
 //!
@@ -37,6 +38,7 @@ pub mod history;
 pub mod metrics;
 pub mod observe;
 mod policies;
+mod probe;
 pub mod router;
 pub mod run;
 pub mod runtime;
@@ -47,6 +49,8 @@ pub mod strangers;
 pub mod streams;
 pub mod tasks;
 pub mod telemetry;
+#[cfg(feature = "otlp")]
+pub mod traces;
 pub mod upstream;
 
 /// The examples of the README compile.

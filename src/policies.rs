@@ -19,6 +19,8 @@ use crate::history::HistoryPolicy;
 use crate::server::{LivenessPolicy, ServerPolicy, WebSocketPolicy};
 use crate::streams::{HubPolicy, PoolPolicy};
 use crate::tasks::{HeadsPolicy, ProbePolicy, ReloadPolicy};
+#[cfg(feature = "otlp")]
+use crate::traces::TracePolicy;
 use crate::upstream::UpstreamHttpPolicy;
 use crate::upstream::ws::LinkPolicy;
 
@@ -43,6 +45,30 @@ pub(crate) fn observe(settings: &Settings) -> ObservePolicy {
         slow: Some(SlowPolicy { info: log.slow_info, warn: log.slow_warn, error: log.very_slow }),
         ..ObservePolicy::default()
     }
+}
+
+/// The share of traces that are recorded, where there is anybody to tell of them.
+pub(crate) fn trace_sampling(settings: &Settings) -> Option<f64> {
+    let traces = &settings.traces;
+    // A client's trace is handed on to providers even where nothing is recorded here.
+    match (&traces.endpoint, traces.propagate) {
+        (Some(_), _) => Some(traces.sampling_rate),
+        (None, true) => Some(0.0),
+        (None, false) => None,
+    }
+}
+
+/// Where spans are sent.
+#[cfg(feature = "otlp")]
+pub(crate) fn traces(settings: &Settings) -> Option<TracePolicy> {
+    let traces = &settings.traces;
+    Some(TracePolicy {
+        endpoint: traces.endpoint.clone()?,
+        service_name: traces.service_name.clone(),
+        interval: traces.interval,
+        timeout: traces.timeout,
+        max_queued: traces.max_queued,
+    })
 }
 
 pub(crate) const fn tier_order(all: &Settings) -> TierOrder {
@@ -117,7 +143,11 @@ pub(crate) fn upstream_http(settings: &Settings) -> UpstreamHttpPolicy {
         connect_timeout: http.connect_timeout,
         idle_timeout: http.idle_timeout,
         max_idle_per_host: http.max_idle_per_host,
-        egress: EgressPolicy { max_buffered: http.max_buffered_bytes as usize, ..EgressPolicy::default() },
+        egress: EgressPolicy {
+            max_buffered: http.max_buffered_bytes as usize,
+            propagate_traces: settings.traces.propagate,
+            ..EgressPolicy::default()
+        },
         ..UpstreamHttpPolicy::default()
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::io;
+#[cfg(feature = "otlp")]
+use std::sync::Arc;
 
 use lasso_layers::attempt::Attempt;
 use lasso_layers::call::{Call, Failure, Reply};
@@ -16,10 +18,13 @@ use tower::util::BoxCloneSyncService;
 
 use crate::config::Settings;
 use crate::history::{History, Recorder};
+use crate::metrics::Metrics;
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy, WebSocketPolicy, WebSockets};
 use crate::streams::Hub;
 use crate::tasks::{Asker, Background};
+#[cfg(feature = "otlp")]
+use crate::traces::{Exporter, TracePolicy};
 use crate::upstream::ws::Connector;
 use crate::upstream::{HttpUpstream, Upstreams, WsUpstream};
 use crate::{policies, stack};
@@ -36,6 +41,10 @@ pub struct Router {
     background: Background,
     hub: Hub,
     history: Option<History>,
+    counts: bool,
+    scrapers: Option<TcpListener>,
+    #[cfg(feature = "otlp")]
+    exporter: Option<Exporter>,
 }
 
 impl Router {
@@ -87,6 +96,10 @@ impl Router {
             websocket: policies::websocket(settings),
             policy: policies::server(settings),
             history: None,
+            counts: settings.metrics.enabled,
+            scrapers: None,
+            #[cfg(feature = "otlp")]
+            exporter: None,
             runtime,
         }
     }
@@ -95,6 +108,24 @@ impl Router {
     #[must_use]
     pub fn history(self, history: History) -> Self {
         Self { history: Some(history), ..self }
+    }
+
+    /// Sends traces of calls to a collector while it serves.
+    ///
+    /// # Errors
+    ///
+    /// If the policy has no usable address.
+    #[cfg(feature = "otlp")]
+    pub fn traces(self, policy: TracePolicy) -> Result<Self, crate::traces::Error> {
+        let (spans, exporter) = Exporter::new(policy)?;
+        self.runtime.observed.listen(Arc::new(spans));
+        Ok(Self { exporter: Some(exporter), ..self })
+    }
+
+    /// Serves the figures for Prometheus to whoever connects here, and not beside the calls.
+    #[must_use]
+    pub fn scrapers(self, listener: TcpListener) -> Self {
+        Self { scrapers: Some(listener), ..self }
     }
 
     /// The stores.
@@ -140,16 +171,35 @@ impl Router {
             .history
             .clone()
             .map(|history| Recorder::new(history, self.runtime.live.clone(), self.runtime.benchmarks));
-        let api = Api::new(self.runtime, self.history, Instant::now());
+        #[cfg(feature = "otlp")]
+        let exporter = self.exporter;
+        let metrics = self.counts.then(|| Metrics::new(self.runtime.clone(), sockets.clients()));
+        let scrapers = self.scrapers;
+        let mut api = Api::new(self.runtime, self.history, Instant::now());
+        if let Some(metrics) = &metrics {
+            api = api.figures(metrics.clone(), scrapers.is_none());
+        }
         async move {
             let mut tasks = JoinSet::new();
             tasks.spawn(background);
+            if let Some(metrics) = metrics {
+                tasks.spawn(metrics.clone().keep());
+                if let Some(listener) = scrapers {
+                    tasks.spawn(metrics.serve(listener));
+                }
+            }
             // Not among the tasks, which end where they are: it has a last thing to write.
             let (serving, end) = oneshot::channel::<()>();
             let recording = recorder.map(|recorder| {
                 // The other side says nothing. It goes.
                 tokio::spawn(recorder.run(async { end.await.unwrap_or_default() }))
             });
+            // As the history, it has something left to send.
+            #[cfg(feature = "otlp")]
+            let (tracing, traces_end) = oneshot::channel::<()>();
+            #[cfg(feature = "otlp")]
+            let exporting = exporter
+                .map(|exporter| tokio::spawn(exporter.run(async { traces_end.await.unwrap_or_default() })));
             let cut = server::serve(listener, ingress, sockets, api, self.policy, ended).await;
             if cut > 0 {
                 tracing::warn!(event = "lasso.drain_limit", connections = cut, "connections were cut off");
@@ -159,6 +209,15 @@ impl Router {
                 && let Err(error) = recording.await
             {
                 tracing::error!(%error, "the history's task panicked");
+            }
+            #[cfg(feature = "otlp")]
+            {
+                drop(tracing);
+                if let Some(exporting) = exporting
+                    && let Err(error) = exporting.await
+                {
+                    tracing::error!(%error, "the task of traces panicked");
+                }
             }
         }
     }

@@ -28,6 +28,11 @@ pub enum Error {
     Profiles(String),
     /// Something the process needs from the system failed.
     System(io::Error),
+    /// Traces cannot be sent.
+    #[cfg(feature = "otlp")]
+    Traces(crate::traces::Error),
+    /// Traces are to be sent, and this build cannot.
+    NoTraces,
     /// The profile folder cannot be watched.
     Watch(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -70,11 +75,11 @@ fn start(
 ) -> Result<(), Error> {
     let _log = telemetry::init(&settings.log).map_err(Error::Log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::System)?;
-    runtime.block_on(async {
-        let address = settings.server.listen;
-        let listener = TcpListener::bind(address).await.map_err(|error| Error::Listen(address, error))?;
-        serve(listener).await
-    })
+    runtime.block_on(async { serve(bind(settings.server.listen).await?).await })
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|error| Error::Listen(address, error))
 }
 
 fn live(profiles: Vec<ProfileSpec>) -> Result<Live, Error> {
@@ -93,6 +98,17 @@ async fn requests(
     let mut router = Router::new(live, settings).map_err(Error::System)?;
     if let Some(history) = history {
         router = router.history(history);
+    }
+    if let Some(address) = settings.metrics.listen.filter(|_| settings.metrics.enabled) {
+        router = router.scrapers(bind(address).await?);
+    }
+    #[cfg(feature = "otlp")]
+    if let Some(policy) = policies::traces(settings) {
+        router = router.traces(policy).map_err(Error::Traces)?;
+    }
+    #[cfg(not(feature = "otlp"))]
+    if settings.traces.endpoint.is_some() {
+        return Err(Error::NoTraces);
     }
     let ended = ended().map_err(Error::System)?;
     let address = listener.local_addr().map_err(Error::System)?;
@@ -122,6 +138,11 @@ impl fmt::Display for Error {
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Profiles(problems) => f.write_str(problems),
             Self::System(error) => write!(f, "cannot start: {error}"),
+            #[cfg(feature = "otlp")]
+            Self::Traces(error) => error.fmt(f),
+            Self::NoTraces => {
+                f.write_str("traces.endpoint: this build sends no traces; build with `--features otlp`")
+            }
             Self::Watch(error) => write!(f, "cannot watch the profile folder: {error}"),
         }
     }

@@ -34,8 +34,6 @@ mod listen;
 mod sheet;
 mod state;
 mod statuses;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -48,6 +46,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
 
 use self::calls::Calls;
+pub(crate) use self::listen::PATH;
 use self::sheet::Sheet;
 use self::state::{Sources, Started};
 use self::statuses::Statuses;
@@ -150,9 +149,18 @@ impl Shared {
     fn look(&self, statuses: &mut Statuses) {
         let catalog = self.runtime.live.snapshot();
         let now = Moment::now().instant;
-        statuses.look(&catalog, |provider| self.runtime.provider_health(provider, now).status, |change| {
-            self.calls.provider_status(change.profile, change.chain, change.provider, change.status.as_str());
-        });
+        statuses.look(
+            &catalog,
+            |provider| self.runtime.provider_health(provider, now).status,
+            |change| {
+                self.calls.provider_status(
+                    change.profile,
+                    change.chain,
+                    change.provider,
+                    change.status.as_str(),
+                );
+            },
+        );
     }
 }
 

@@ -49,7 +49,11 @@ mod tests {
 
     fn look(statuses: &mut Statuses, live: &Live, status: Status) -> Vec<(String, Status)> {
         let mut told = Vec::new();
-        statuses.look(&live.load(), |_| status, |change| told.push((change.provider.to_owned(), change.status)));
+        statuses.look(
+            &live.load(),
+            |_| status,
+            |change| told.push((change.provider.to_owned(), change.status)),
+        );
         told
     }
 

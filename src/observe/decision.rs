@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lasso_layers::call::Journal;
 use lasso_layers::call::observe::Report;
-use lasso_layers::catalog::{Category, MethodId, Strategy, Transport};
+use lasso_layers::catalog::{Category, MethodId, Strategy, Transport, redact};
 use smol_str::SmolStr;
 
 use crate::clock::Moment;
@@ -43,12 +43,16 @@ pub struct Decision {
     pub result: Outcome,
     /// Code and kind of the error that the client got.
     pub error: Option<(i64, Category)>,
+    /// What the error says, masked and cut to 256 characters; pages of a single decision have it.
+    pub message: Option<SmolStr>,
     /// The process made the call on its own behalf.
     pub own: bool,
     /// Channels sent to after the first.
     pub failovers: u32,
     /// How many items the batch has that it came in.
     pub batch_size: Option<usize>,
+    /// Its position among them, from 0.
+    pub batch_index: Option<usize>,
     /// What was written down while it ran, from its beginning.
     pub journal: Arc<Journal>,
 }
@@ -79,7 +83,10 @@ impl Outcome {
 impl Decision {
     /// What a report says at this moment.
     pub(super) fn of(report: &Report<'_>, now: Moment) -> Self {
-        let error = report.error().map(|(error, category)| (error.code, category));
+        let (error, message) = match report.error() {
+            Some((error, category)) => (Some((error.code, category)), Some(shown(&error.message))),
+            None => (None, None),
+        };
         let selected = report.selected();
         let transport = selected.map(|(_, candidate)| candidate.transport);
         let channel = selected.and_then(|(provider, candidate)| provider.channel(candidate.transport));
@@ -109,10 +116,69 @@ impl Decision {
                 Some(_) => Outcome::Error,
             },
             error,
+            message,
             own: report.is_own(),
             failovers: report.retries(),
             batch_size: report.batch_size(),
+            batch_index: report.batch_index(),
             journal: report.journal().clone(),
         }
+    }
+
+    /// `client` or `system`.
+    #[must_use]
+    pub const fn origin(&self) -> &'static str {
+        if self.own { "system" } else { "client" }
+    }
+}
+
+/// What an error says, for people.
+fn shown(message: &str) -> SmolStr {
+    const MAX_CHARS: usize = 256;
+    // Masked first: half a key is not recognised as one.
+    let masked = redact::text(message);
+    let end = masked.char_indices().nth(MAX_CHARS).map_or(masked.len(), |(at, _)| at);
+    SmolStr::new(&masked[..end])
+}
+
+/// A successful call of no chain in particular.
+#[cfg(test)]
+pub(super) fn sample(request_id: &str) -> Decision {
+    Decision {
+        ts_ms: 0,
+        request_id: request_id.into(),
+        profile: SmolStr::default(),
+        chain: SmolStr::default(),
+        chain_id: None,
+        method: SmolStr::default(),
+        method_id: MethodId::OTHER,
+        strategy: None,
+        provider: None,
+        instance_id: None,
+        transport: None,
+        duration: Duration::ZERO,
+        upstream: Duration::ZERO,
+        result: Outcome::Success,
+        error: None,
+        message: None,
+        own: false,
+        failovers: 0,
+        batch_size: None,
+        batch_index: None,
+        journal: Arc::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_errors_are_masked_before_they_are_cut() {
+        let key = "0123456789abcdef";
+        let text = format!("{}https://node.example/v2/{key}", "x".repeat(226));
+        assert!(!shown(&text).contains("01234"), "{}", shown(&text));
+        assert_eq!(shown(&"\u{e9}".repeat(300)).chars().count(), 256);
+        assert_eq!(shown("execution reverted"), "execution reverted");
     }
 }

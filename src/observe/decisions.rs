@@ -50,6 +50,21 @@ impl Decisions {
         (oldest..pushed).rev().filter_map(|place| self.slot(place).load_full())
     }
 
+    /// The decisions on the request of this name: one, or one for each item of a batch. Of a name that was used before
+    /// the latest ones.
+    #[must_use]
+    pub fn of_request(&self, id: &str) -> Vec<Arc<Decision>> {
+        let mut found = Vec::<Arc<Decision>>::new();
+        for decision in self.newest().filter(|decision| decision.request_id == id) {
+            let is_same = |known: &Arc<Decision>| known.batch_index == decision.batch_index;
+            let is_of_other = |known: &Arc<Decision>| known.batch_size != decision.batch_size;
+            if !found.iter().any(|known| is_same(known) || is_of_other(known)) {
+                found.push(decision);
+            }
+        }
+        found
+    }
+
     fn slot(&self, place: u64) -> &ArcSwapOption<Decision> {
         &self.slots[(place % self.slots.len() as u64) as usize]
     }
@@ -61,5 +76,70 @@ impl fmt::Debug for Decisions {
             .field("capacity", &self.slots.len())
             .field("len", &self.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::decision::sample;
+    use super::*;
+
+    fn ids(decisions: &Decisions) -> Vec<String> {
+        decisions.newest().map(|decision| decision.request_id.to_string()).collect()
+    }
+
+    #[test]
+    fn the_latest_are_kept_newest_first() {
+        let decisions = Decisions::new(3);
+        assert!(decisions.is_empty());
+        for id in 0..5 {
+            decisions.push(Arc::new(sample(&id.to_string())));
+        }
+        assert_eq!(ids(&decisions), ["4", "3", "2"]);
+        assert_eq!(decisions.len(), 3);
+        assert!(decisions.of_request("1").is_empty());
+        assert_eq!(decisions.of_request("3").len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_kept_where_nothing_is_to_be() {
+        let decisions = Decisions::new(0);
+        decisions.push(Arc::new(sample("a")));
+        assert!(decisions.is_empty() && decisions.newest().next().is_none());
+    }
+
+    #[test]
+    fn a_batch_is_found_whole_and_a_name_that_is_used_again_means_the_latest() {
+        let decisions = Decisions::new(10);
+        let push = |batch_size: Option<usize>, batch_index, ts_ms| {
+            decisions.push(Arc::new(Decision { batch_size, batch_index, ts_ms, ..sample("a") }));
+        };
+        push(None, None, 1);
+        for ts_ms in [10, 20] {
+            push(Some(2), Some(1), ts_ms);
+            push(Some(2), Some(0), ts_ms + 1);
+        }
+        let found: Vec<_> = decisions.of_request("a").iter().map(|it| (it.batch_index, it.ts_ms)).collect();
+        assert_eq!(found, [(Some(0), 21), (Some(1), 20)]);
+        push(None, None, 30);
+        let found: Vec<_> = decisions.of_request("a").iter().map(|it| it.ts_ms).collect();
+        assert_eq!(found, [30]);
+    }
+
+    #[test]
+    fn readers_and_writers_do_not_disturb_each_other() {
+        let decisions = Decisions::new(64);
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let decisions = &decisions;
+                scope.spawn(move || {
+                    (0..1000).for_each(|id| decisions.push(Arc::new(sample(&format!("{writer}-{id}")))));
+                });
+            }
+            for _ in 0..100 {
+                assert!(decisions.newest().count() <= 64);
+            }
+        });
+        assert_eq!(decisions.newest().count(), 64);
     }
 }

@@ -116,3 +116,55 @@ impl Drop for Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::decision::sample;
+    use super::*;
+
+    fn event(id: usize) -> Event {
+        Event::Decision(Arc::new(sample(&id.to_string())))
+    }
+
+    fn taken(feed: &Feed) -> Vec<String> {
+        let mut events = Vec::new();
+        feed.take(&mut events);
+        let id = |event: &Event| match event {
+            Event::Decision(decision) => decision.request_id.to_string(),
+            other => panic!("{other:?}"),
+        };
+        events.iter().map(id).collect()
+    }
+
+    #[test]
+    fn events_are_kept_while_somebody_watches() {
+        let feed = Feed::new();
+        feed.push(event(0));
+        let watch = feed.watch();
+        feed.push(event(1));
+        let other = feed.watch();
+        drop(watch);
+        feed.push(event(2));
+        assert_eq!(feed.queued(), 2);
+        assert_eq!(taken(&feed), ["1", "2"]);
+        feed.push(event(3));
+        drop(other);
+        assert!(!feed.is_watched() && feed.queued() == 0, "what is left is of no use to anybody");
+        feed.push(event(4));
+        let _watch = feed.watch();
+        assert_eq!(taken(&feed), [""; 0]);
+        assert_eq!(feed.dropped(), 0, "what nobody wants is not lost");
+    }
+
+    #[test]
+    fn a_full_queue_drops_what_is_new_and_counts_it() {
+        let feed = Feed::new();
+        let _watch = feed.watch();
+        (0..CAPACITY + 3).for_each(|id| feed.push(event(id)));
+        assert_eq!(feed.dropped(), 3);
+        let ids = taken(&feed);
+        assert_eq!((ids.len(), ids[CAPACITY - 1].as_str()), (CAPACITY, "4095"));
+        feed.push(event(9999));
+        assert_eq!(taken(&feed), ["9999"]);
+    }
+}

@@ -8,6 +8,7 @@ mod decision;
 mod decisions;
 mod event;
 mod feed;
+mod page;
 
 use std::fmt;
 use std::slice;
@@ -22,6 +23,7 @@ pub use self::decision::{Decision, Outcome};
 pub use self::decisions::Decisions;
 pub use self::event::{BreakerChange, Event, LinkChange, NewBlock, StreamChange};
 pub use self::feed::{Feed, Watch};
+pub(crate) use self::page::DecisionPage;
 use crate::clock::Moment;
 
 /// Wants to know of everything that happens, at once and on the thread on which it happens: it has to be quick and must

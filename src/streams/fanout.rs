@@ -76,6 +76,11 @@ impl Fanout {
         is_last
     }
 
+    /// How many subscribers there are.
+    pub(super) fn len(&self) -> usize {
+        self.state().members.len()
+    }
+
     /// The stream is there.
     pub(super) fn establish(&self) {
         let mut state = self.state();

@@ -19,6 +19,7 @@ use super::fanout::Fanout;
 use super::key::StreamKey;
 use super::policy::HubPolicy;
 use super::pool::Pool;
+use super::record::{Figures, Record, StreamReport};
 use super::{pending, stream};
 use crate::config::Settings;
 use crate::policies;
@@ -52,6 +53,7 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 pub(super) struct Handle {
     pub(super) fanout: Fanout,
+    pub(super) record: Record,
     task: OnceLock<AbortHandle>,
 }
 
@@ -113,6 +115,13 @@ impl Hub {
         super::upkeep::run(self.shared.clone())
     }
 
+    /// Every stream there is, in no order, as it is now.
+    #[must_use]
+    pub fn streams(&self) -> Vec<StreamReport> {
+        let streams = self.shared.streams();
+        streams.iter().map(|(key, handle)| report(key, handle)).collect()
+    }
+
     /// Enters a stream, which begins if there is none.
     fn join(
         &self,
@@ -163,6 +172,27 @@ impl Subscriptions for Hub {
         let (membership, established) = self.join(key, plan, &subscriber);
         established.await.map_err(|_| CreationFailure::UpstreamEstablishmentFailed)?;
         Ok(membership)
+    }
+}
+
+fn report(key: &StreamKey, handle: &Handle) -> StreamReport {
+    let Figures { started, state, last_block, failovers, filled_blocks, provider } = handle.record.figures();
+    StreamReport {
+        profile: key.profile.clone(),
+        chain_id: key.chain_id,
+        pin: key.pin.clone(),
+        topic: key.topic.name(),
+        filter: match &key.topic {
+            Topic::Logs(filter) => Some(String::from_utf8_lossy(filter.json()).into_owned()),
+            Topic::NewHeads | Topic::NewPendingTransactions => None,
+        },
+        subscribers: handle.fanout.len(),
+        state,
+        provider,
+        last_block,
+        failovers,
+        filled_blocks,
+        started,
     }
 }
 

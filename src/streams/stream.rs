@@ -7,6 +7,7 @@ use lasso_layers::call::Plan;
 use lasso_layers::call::session::Delivery;
 use lasso_layers::call::subscribe::{LogFilter, Topic};
 use lasso_layers::catalog::{Channel, Provider};
+use smol_str::SmolStr;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -110,6 +111,9 @@ impl Stream {
         self.coordinator.handle(input, now, &mut actions);
         self.perform(actions, now);
         self.acknowledge(now);
+        if let Some((block, _)) = self.coordinator.tip() {
+            self.finale.handle.record.told(block);
+        }
     }
 
     /// Tells those who wait that the stream is there, once they can be told.
@@ -119,6 +123,7 @@ impl Stream {
             if let Some(peer) = self.coordinator.peer() {
                 log::established(&self.finale.key, self.peers.channel(peer));
             }
+            self.finale.handle.record.served_by(self.served_by());
             self.finale.handle.fanout.establish();
         }
     }
@@ -248,18 +253,25 @@ impl Stream {
     fn note(&self, note: Note) {
         let Finale { shared, key, .. } = &self.finale;
         let (counters, channel) = (&shared.counters, |peer| self.peers.channel(peer));
+        let record = &self.finale.handle.record;
         let budget = log::Budget { attempts: self.attempts, providers: able(&self.plan, key).count() };
         match note {
             Note::FailoverInitiated { from, reason } => {
                 counters.failed_over();
+                record.failed_over();
                 log::failover_initiated(key, channel(from), reason, budget);
             }
             Note::ResubscribeInitiated { to } => log::resubscribe_initiated(key, channel(to)),
             Note::FailoverCompleted { to, took, filled } => {
                 counters.recovered(filled);
+                record.filled(filled);
+                record.served_by(self.provider(channel(to)).map(|provider| provider.id.clone()));
                 log::failover_completed(key, channel(to), took, filled);
             }
-            Note::Degraded => log::degraded(key, budget),
+            Note::Degraded => {
+                record.degraded();
+                log::degraded(key, budget);
+            }
             Note::Stale { peer } => log::stale(channel(peer), &key.topic),
             Note::Reorg { depth } => {
                 counters.reorganised();
@@ -275,6 +287,12 @@ impl Stream {
                 log::gap_left(key, blocks);
             }
         }
+    }
+
+    /// The id of the provider that serves the stream now.
+    fn served_by(&self) -> Option<SmolStr> {
+        let provider = self.provider(self.peers.channel(self.coordinator.peer()?))?;
+        Some(provider.id.clone())
     }
 
     /// The provider of a WebSocket channel, if the chain still has it.

@@ -19,8 +19,11 @@ mod pace;
 mod passthrough;
 mod profiles;
 mod reload;
+mod requests;
 mod secrets;
 mod sockets;
 mod stop;
 mod streams;
 mod support;
+#[cfg(feature = "otlp")]
+mod traces;

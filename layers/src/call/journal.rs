@@ -114,14 +114,14 @@ impl Journal {
         journal
     }
 
-    /// The channels that were sent to, in ranked order, with their providers; those of a plan that was replaced
-    /// meanwhile first.
+    /// The channels that were [tried](Candidate::was_tried), in ranked order, with their providers; those of a plan that
+    /// was replaced meanwhile first.
     pub fn attempts(&self) -> impl Iterator<Item = (&Provider, &Candidate)> {
         let journals = std::iter::successors(Some(self), |journal| journal.successor.get().map(Arc::as_ref));
         let lists = journals.filter_map(|journal| Some((journal.plan()?, journal.candidates()?)));
         lists.flat_map(|(plan, candidates)| {
-            let sent = candidates.all().iter().filter(|candidate| candidate.was_sent());
-            sent.map(|candidate| (plan.provider(candidate.provider), candidate))
+            let tried = candidates.all().iter().filter(|candidate| candidate.was_tried());
+            tried.map(|candidate| (plan.provider(candidate.provider), candidate))
         })
     }
 
@@ -156,6 +156,12 @@ impl Journal {
         {
             self.selection_nanos.store(nanos(now - *start).max(1), Ordering::Relaxed);
         }
+    }
+
+    /// When the selection of channels began, if it did.
+    #[must_use]
+    pub fn selection_start(&self) -> Option<Instant> {
+        self.selection_start.get().copied()
     }
 
     /// Time spent on selecting channels.

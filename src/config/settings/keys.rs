@@ -68,6 +68,8 @@ sections! {
         "log" => log: Log = Log::default(), ();
         /// Figures for Prometheus.
         "metrics" => metrics: Metrics = Metrics::default(), ();
+        /// Traces of calls, sent to a collector. For builds with the feature `otlp`.
+        "traces" => traces: Traces = Traces::default(), ();
         /// What providers did in the past, kept in a database file. Routing never depends on it.
         "history" => history: History = History::default(), ();
         /// How changed profiles are noticed. SIGHUP always reloads them.
@@ -321,7 +323,7 @@ sections! {
         /// Error messages are cut to this many characters in the log.
         "max_error_message_chars" => max_error_message_chars: usize = 256, 1..=1_000_000;
         /// The latest decisions that can be asked for by their request id; older ones are forgotten.
-        "kept_decisions" => kept_decisions: usize = 4_096, 0..=1_000_000;
+        "kept_decisions" => kept_decisions: usize = 4_096, 0..=100_000;
     }
 
     /// The log.
@@ -346,6 +348,25 @@ sections! {
         "enabled" => enabled: bool = true, ();
         /// An address for them alone. Without one they are served with everything else, to whoever can ask.
         "listen" => listen: Option<SocketAddr> = None, ();
+    }
+
+    /// Traces of calls, for builds with the feature `otlp`.
+    Traces {
+        /// Where spans are sent, in OpenTelemetry's protocol over HTTP, such as `http://127.0.0.1:4318/v1/traces`. Without
+        /// one there are no traces. Headers for it are taken from `OTEL_EXPORTER_OTLP_HEADERS`.
+        "endpoint" => endpoint: Option<Secret> = None, ();
+        /// The share of traces that are recorded, of those that begin here. A client that begins one decides itself.
+        "sampling_rate" => sampling_rate: f64 = 1.0, 0.0..=1.0;
+        /// Whether providers are told the trace of a call, as `traceparent` and `tracestate`.
+        "propagate" => propagate: bool = false, ();
+        /// The name of this service in traces.
+        "service_name" => service_name: String = "lasso".to_owned(), ();
+        /// How long spans are gathered before they are sent.
+        "interval_ms" => interval: Duration = ms(1_000), 10..=HOUR;
+        /// How long one sending may take.
+        "timeout_ms" => timeout: Duration = ms(5_000), 10..=HOUR;
+        /// The most spans that wait to be sent; more are dropped and counted.
+        "max_queued" => max_queued: usize = 8_192, 1..=1_000_000;
     }
 
     /// What providers did in the past, kept in a database file.

@@ -20,8 +20,8 @@ use setting::Setting;
 
 pub use self::keys::{
     Admin, Batch, Benchmarks, BlockSync, CircuitBreaker, Cluster, Failover, Fastest, History,
-    LatencyWeighted, Log, Methods, Observability, Probe, Reload, Routing, Server, Settings, Stall,
-    Subscriptions, UpstreamHttp, UpstreamRateLimit, UpstreamWebsocket, Websocket,
+    LatencyWeighted, Log, Methods, Metrics, Observability, Probe, Reload, Routing, Server, Settings, Stall,
+    Subscriptions, Traces, UpstreamHttp, UpstreamRateLimit, UpstreamWebsocket, Websocket,
 };
 pub use self::maps::{CategoryThresholds, MethodTimeouts};
 pub use self::setting::Secret;

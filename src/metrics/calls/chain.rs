@@ -68,13 +68,7 @@ impl ChainSeries {
     }
 
     /// A call that came in by this way.
-    pub(super) fn route(
-        &self,
-        book: &Book,
-        strategy: Strategy,
-        entrance: Option<Transport>,
-        status: Status,
-    ) {
+    pub(super) fn route(&self, book: &Book, strategy: Strategy, entrance: Option<Transport>, status: Status) {
         let entry = entrance.map_or(ENTRANCES - 1, transport_index);
         let at = (strategy.index() * ENTRANCES + entry) * STATUSES + status.index();
         let names = || {

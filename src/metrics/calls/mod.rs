@@ -198,9 +198,9 @@ impl Calls {
 
     fn chain(&self, plan: &Plan) -> &ChainSeries {
         let Some(first) = plan.chain().providers.first() else { return &self.unknown };
-        self.chains.cell(first.key.index()).get_or_init(|| {
-            Box::new(ChainSeries::new(plan.profile().slug.clone(), plan.chain().key.clone()))
-        })
+        self.chains
+            .cell(first.key.index())
+            .get_or_init(|| Box::new(ChainSeries::new(plan.profile().slug.clone(), plan.chain().key.clone())))
     }
 
     fn channel(&self, channel: &Channel) -> &ChannelSeries {

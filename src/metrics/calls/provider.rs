@@ -44,12 +44,7 @@ impl ProviderSeries {
     }
 
     /// A call whose answer came from here, or whose last failure did.
-    pub(super) fn request(
-        &self,
-        book: &Book,
-        series: (Transport, MethodId, Status),
-        took: Duration,
-    ) {
+    pub(super) fn request(&self, book: &Book, series: (Transport, MethodId, Status), took: Duration) {
         self.requests.record(book, self.whose(), series, took);
     }
 
@@ -71,8 +66,7 @@ impl ProviderSeries {
         }
         if transport == Transport::Ws {
             let status = Status::of(error);
-            let names =
-                || self.whose().labels([("method", method.name()), ("status", status.as_str())]);
+            let names = || self.whose().labels([("method", method.name()), ("status", status.as_str())]);
             let at = method.index() * STATUSES + status.index();
             let series = self.over_websocket.at(at, || book.histogram(WS_REQUEST_DURATION, names()));
             series.record(millis(took));

@@ -76,10 +76,9 @@ const LINK_COUNTERS: [(Metric, fn(&LinkCounters) -> u64); 11] = [
     (Metric::new("lasso_websocket_link_events_total", "Events of subscriptions."), |counters| {
         counters.events
     }),
-    (
-        Metric::new("lasso_websocket_link_unmatched_total", "Replies that nobody waited for."),
-        |counters| counters.unmatched,
-    ),
+    (Metric::new("lasso_websocket_link_unmatched_total", "Replies that nobody waited for."), |counters| {
+        counters.unmatched
+    }),
     (
         Metric::new("lasso_websocket_link_malformed_total", "Messages that are not one JSON object."),
         |counters| counters.malformed,

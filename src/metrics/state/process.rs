@@ -22,8 +22,10 @@ const WORKERS: Metric = Metric::new("tokio_workers", "Threads that run tasks.");
 const TASKS: Metric = Metric::new("tokio_alive_tasks", "Tasks that are not finished.");
 const QUEUE: Metric =
     Metric::new("tokio_global_queue_depth", "Tasks that wait for a thread in the queue that all share.");
-const BUSY: Metric =
-    Metric::new("tokio_worker_busy_seconds_total", "Seconds that threads were busy with tasks, all together.");
+const BUSY: Metric = Metric::new(
+    "tokio_worker_busy_seconds_total",
+    "Seconds that threads were busy with tasks, all together.",
+);
 const PARKS: Metric = Metric::new("tokio_worker_parks_total", "How often a thread had nothing to do.");
 
 /// When the process began to serve.

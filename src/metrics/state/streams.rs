@@ -47,10 +47,9 @@ const COUNTERS: [(Metric, fn(&StreamFigures) -> u64); 7] = [
     (Metric::new("lasso_stream_reorgs_total", "Reorganisations that streams followed."), |figures| {
         figures.reorgs
     }),
-    (
-        Metric::new("lasso_stream_late_logs_total", "Logs that came after those of their block."),
-        |figures| figures.late_logs,
-    ),
+    (Metric::new("lasso_stream_late_logs_total", "Logs that came after those of their block."), |figures| {
+        figures.late_logs
+    }),
 ];
 
 /// What becomes of clients that do not read, by name.

@@ -6,6 +6,7 @@ mod health;
 mod history;
 mod metrics;
 mod parameters;
+mod requests;
 mod usage;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 pub(super) use self::explain::{call_of, explain};
 use self::usage::Usage;
 use crate::history::History;
+use crate::metrics::Metrics;
 use crate::runtime::Runtime;
 
 /// What the pages are made of.
@@ -30,6 +32,10 @@ pub struct Api {
     usage: Usage,
     /// Who may make a page of metrics: one at a time, because it takes a thread.
     metrics_turn: Arc<Semaphore>,
+    /// What is counted, where anything is.
+    figures: Option<Metrics>,
+    /// Whether the figures can be had here.
+    publishes: bool,
 }
 
 impl Api {
@@ -37,7 +43,19 @@ impl Api {
     #[must_use]
     pub fn new(runtime: Runtime, history: Option<History>, started: Instant) -> Self {
         let metrics_turn = Arc::new(Semaphore::new(1));
-        Self { runtime, history, started, usage: Usage::default(), metrics_turn }
+        let usage = Usage::default();
+        Self { runtime, history, started, usage, metrics_turn, figures: None, publishes: false }
+    }
+
+    /// Counts here how useful the cache is. With `publish` the figures can be had at `/metrics`.
+    #[must_use]
+    pub fn figures(self, figures: Metrics, publish: bool) -> Self {
+        Self { figures: Some(figures), publishes: publish, ..self }
+    }
+
+    /// The figures, if they can be had here.
+    pub(super) fn published(&self) -> Option<Metrics> {
+        self.figures.clone().filter(|_| self.publishes)
     }
 }
 

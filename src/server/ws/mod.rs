@@ -204,6 +204,9 @@ where
             path: Some(SmolStr::new(uri.path())),
             user_agent: headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(SmolStr::new),
             meta: MetaMode::None,
+            // Each of its calls is a trace of its own: a connection lives too long to be a span.
+            parent: None,
+            trace: None,
         }
     }
 }

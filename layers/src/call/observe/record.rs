@@ -25,6 +25,7 @@ pub(super) struct Record {
     pub(super) journal: Arc<Journal>,
     /// How many items the batch of this call has.
     pub(super) batch_size: Option<usize>,
+    pub(super) batch_index: Option<usize>,
     /// One entry stands for a whole batch: that of its first item.
     is_logged: bool,
     is_meta_wanted: bool,
@@ -55,6 +56,7 @@ impl Record {
             received: call.received,
             journal: call.journal().clone(),
             batch_size: call.batch.as_ref().map(|item| item.batch.size),
+            batch_index: call.batch.as_ref().map(|item| item.index),
             is_logged: is_logging && call.batch.as_ref().is_none_or(|item| item.index == 0),
             is_meta_wanted,
             is_own: setup.is_own,

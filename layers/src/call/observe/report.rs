@@ -166,7 +166,8 @@ impl<'a> Report<'a> {
         Some((plan.provider(candidate.provider), candidate))
     }
 
-    /// The channels that were sent to, in ranked order; those of a plan that was replaced meanwhile first.
+    /// The channels that were [tried](Candidate::was_tried), in ranked order; those of a plan that was replaced
+    /// meanwhile first.
     pub fn attempts(&self) -> impl Iterator<Item = (&'a Provider, &'a Candidate)> + use<'a> {
         self.record.journal.attempts()
     }
@@ -213,6 +214,12 @@ impl<'a> Report<'a> {
         self.candidates.map_or(0, |candidates| candidates.dispatched().saturating_sub(1))
     }
 
+    /// How long after the arrival of the request the choosing of channels began, where any were considered.
+    #[must_use]
+    pub fn selection_began(&self) -> Option<Duration> {
+        Some(self.journal.selection_start()?.saturating_duration_since(self.record.received))
+    }
+
     /// Time spent on choosing channels, where any were considered.
     #[must_use]
     pub fn selection(&self) -> Option<Duration> {
@@ -241,6 +248,12 @@ impl<'a> Report<'a> {
     #[must_use]
     pub const fn batch_size(&self) -> Option<usize> {
         self.record.batch_size
+    }
+
+    /// The position of the call among the items of its batch.
+    #[must_use]
+    pub const fn batch_index(&self) -> Option<usize> {
+        self.record.batch_index
     }
 
     /// The time the answering channel took, when the answer is a result.

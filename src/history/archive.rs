@@ -7,8 +7,8 @@ use std::{fmt, fs};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
-use super::hours::{HOUR_MS, Page, Summing};
 use super::snapshot::{Snapshot, add_all};
+use super::spans::{Page, Summing};
 use super::{Error, HistoryQuery, codec, open};
 
 /// Snapshots by time in milliseconds since 1970, profile and chain: a text of its own for each, so that no slug can
@@ -25,7 +25,7 @@ const ROW_BYTES: u64 = 32;
 /// what is in them, and the file doubles when it has no free page; with a quarter it stays below its bound.
 const SHARE: u64 = 4;
 
-/// The most series in one page of an answer; the hour that crosses the line is finished.
+/// The most series in one page of an answer; the span that crosses the line is finished.
 const MAX_ROWS: usize = 10_000;
 
 /// How much is kept.
@@ -85,19 +85,20 @@ impl Archive {
         Ok(())
     }
 
-    /// Sums up the hours that a query touches.
+    /// Sums up the spans that a query touches.
     pub(super) fn read(&self, query: &HistoryQuery) -> Result<Page, Error> {
         let guard = self.shared();
         let transaction = guard.as_ref().ok_or(Error::Closed)?.begin_read()?;
-        let mut summing = Summing::new(MAX_ROWS);
+        let step = query.step.max(1);
+        let mut summing = Summing::new(step, MAX_ROWS);
         let mut unreadable = 0_u64;
         // A process that never had a call has no table yet.
         let table = match transaction.open_table(SNAPSHOTS) {
             Err(redb::TableError::TableDoesNotExist(_)) => return Ok(summing.finish()),
             table => table?,
         };
-        let from = query.from.saturating_mul(1000) / HOUR_MS * HOUR_MS;
-        let to = query.to.saturating_mul(1000).div_ceil(HOUR_MS).saturating_mul(HOUR_MS);
+        let from = (query.from / step * step).saturating_mul(1000);
+        let to = query.to.div_ceil(step).saturating_mul(step).saturating_mul(1000);
         for row in table.range((from, "", "")..(to, "", ""))? {
             let (key, value) = row?;
             let (taken_ms, profile, chain) = key.value();
@@ -108,7 +109,10 @@ impl Archive {
                 break;
             }
             match codec::decode(value.value()) {
-                Some(tallies) => summing.add(taken_ms, chain, tallies),
+                Some(mut tallies) => {
+                    tallies.retain(|name, _| query.only.wants(name));
+                    summing.add(taken_ms, chain, tallies);
+                }
                 None => unreadable += 1,
             }
         }

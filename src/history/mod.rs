@@ -17,19 +17,20 @@
 //! says so, and a new one begins. This program never deletes a file.
 //!
 //! ```text
-//! Benchmarks ── Ledger ──► Archive ──► Summing ──► GET /api/history
-//!               what is    the file    by the
-//!               new                    hour
+//! Benchmarks ── Ledger ──► Archive ──► Summing ──► GET /api/history (by the hour), /api/series (by the step of a chart)
+//!               what is    the file    by spans
+//!               new
 //! ```
 
 mod archive;
 mod codec;
 mod error;
-mod hours;
 mod ledger;
 mod open;
+mod query;
 mod recorder;
 mod snapshot;
+mod spans;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -43,9 +44,11 @@ use tokio::sync::Semaphore;
 
 use self::archive::{Archive, Bounds};
 pub use self::error::Error;
-pub use self::hours::{Hour, Page};
+pub(crate) use self::query::HOUR;
+pub use self::query::{HistoryQuery, SeriesFilter};
 pub(crate) use self::recorder::Recorder;
 pub use self::snapshot::{SeriesName, Tallies, Tally};
+pub use self::spans::{Page, Span};
 
 /// The name of the file in its folder.
 const FILE: &str = "history.redb";
@@ -64,19 +67,6 @@ pub struct HistoryPolicy {
     pub retention: Duration,
     /// The size of the file, in bytes.
     pub max_bytes: u64,
-}
-
-/// Which part of the history is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HistoryQuery {
-    /// The slug of one profile, which need not exist any more.
-    pub profile: String,
-    /// The key of one chain; every chain where there is none.
-    pub chain: Option<String>,
-    /// The first moment, in seconds since 1970. The hour it lies in is read whole.
-    pub from: u64,
-    /// The moment after the last, in seconds since 1970. The hour it lies in is read whole.
-    pub to: u64,
 }
 
 /// A handle on the history; clones share the file.
@@ -103,7 +93,13 @@ impl History {
         Self { shared: Arc::new(Shared { archive, policy, turn: Arc::new(Semaphore::new(1)) }) }
     }
 
-    /// Sums up the hours that a query touches and makes an answer of them, on a thread for blocking work and one query
+    /// The time between two snapshots.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        self.shared.policy.interval
+    }
+
+    /// Sums up the spans that a query touches and makes an answer of them, on a thread for blocking work and one query
     /// at a time. A page is bounded; see [`Page::next_from`].
     ///
     /// Cancel safety: a read whose future is dropped goes on to its end, unheard, and keeps the next one waiting.

@@ -100,7 +100,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::super::testing::Log;
-    use super::super::{HistoryPolicy, HistoryQuery};
+    use super::super::{HistoryPolicy, HistoryQuery, SeriesFilter};
     use super::*;
 
     fn history(folder: &Path, interval: Duration) -> History {
@@ -149,9 +149,16 @@ mod tests {
         recorder.record().await;
         assert_eq!(count("lasso.history.unavailable"), 1);
         assert_eq!(count("lasso.history.available"), 1, "{}", log.text());
-        let query = HistoryQuery { profile: "default".to_owned(), chain: None, from: 0, to: u64::MAX };
+        let query = HistoryQuery {
+            profile: "default".to_owned(),
+            chain: None,
+            only: SeriesFilter::default(),
+            from: 0,
+            to: u64::MAX,
+            step: 3_600,
+        };
         let page = history.read(query, |_, page| page).await.unwrap();
-        let calls: Vec<u64> = page.hours[0].tallies.values().map(super::super::Tally::calls).collect();
+        let calls: Vec<u64> = page.spans[0].tallies.values().map(super::super::Tally::calls).collect();
         assert_eq!(calls, [3]);
     }
 }

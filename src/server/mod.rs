@@ -3,7 +3,7 @@
 //! | Request | Answered by |
 //! |---|---|
 //! | `POST /rpc/…` | the stack, through [`Ingress`] |
-//! | `GET /api/health`, `/api/chains`, `/api/metrics/:chain`, `/api/history` | [`Api`] |
+//! | `GET /api/health`, `/api/chains`, `/api/metrics/:chain`, `/api/history`, `/api/series` | [`Api`] |
 //! | `GET /api/explain` | the stack, by a dry run |
 //! | `GET /metrics` | [`Metrics`](crate::metrics::Metrics), unless they have an address of their own |
 //! | `GET /ws/…` | the stack, through [`WebSockets`] |

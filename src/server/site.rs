@@ -78,6 +78,10 @@ where
                 let query = uri.query().map(ToOwned::to_owned);
                 return Some(later(method, id, self.api.clone().history(query)));
             }
+            "/api/series" => {
+                let query = uri.query().map(ToOwned::to_owned);
+                return Some(later(method, id, self.api.clone().series(query)));
+            }
             "/api/explain" => {
                 let page = api::explain(self.ingress.stack().clone(), api::call_of(uri, headers));
                 return Some(later(method, id, page));

@@ -3,6 +3,7 @@
 mod entropy;
 pub mod health;
 pub mod heights;
+mod histogram;
 mod origin;
 mod recent;
 mod shared;
@@ -11,6 +12,7 @@ mod trend;
 mod window;
 
 pub use self::entropy::Entropy;
+pub use self::histogram::{BUCKETS as LATENCY_BUCKETS, Histogram, LatencyCounts, LatencyReading};
 pub use self::origin::{Origin, millis};
 pub use self::recent::{Percentiles, RecentLatencies};
 pub use self::shared::Shared;

@@ -6,7 +6,9 @@ mod health;
 mod history;
 mod metrics;
 mod parameters;
+mod past;
 mod requests;
+mod series;
 mod usage;
 
 use std::sync::Arc;

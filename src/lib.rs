@@ -32,9 +32,11 @@
 pub mod cli;
 mod clock;
 pub mod config;
+mod dashboard;
 pub mod demo;
 pub mod health;
 pub mod history;
+pub mod live;
 pub mod metrics;
 pub mod observe;
 mod policies;
@@ -52,6 +54,7 @@ pub mod telemetry;
 #[cfg(feature = "otlp")]
 pub mod traces;
 pub mod upstream;
+mod usage;
 
 /// The examples of the README compile.
 #[cfg(doctest)]

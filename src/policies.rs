@@ -1,5 +1,8 @@
 //! From settings to the plain-data policies that layers and servers take.
 
+use std::path::Path;
+use std::time::Duration;
+
 use lasso_layers::attempt::benchmark::{FastestPolicy, LatencyWeightedPolicy};
 use lasso_layers::attempt::breaker::{BreakerPolicy, CategoryThresholds, ProbeRecovery};
 use lasso_layers::attempt::pace::PacePolicy;
@@ -16,6 +19,7 @@ use lasso_layers::edge::socket::SocketPolicy;
 
 use crate::config::{Settings, settings};
 use crate::history::HistoryPolicy;
+use crate::live::{BreakerLimits, LivePolicy};
 use crate::server::{LivenessPolicy, ServerPolicy, WebSocketPolicy};
 use crate::streams::{HubPolicy, PoolPolicy};
 use crate::tasks::{HeadsPolicy, ProbePolicy, ReloadPolicy};
@@ -250,6 +254,13 @@ pub(crate) fn reload(settings: &Settings) -> ReloadPolicy {
 }
 
 /// Nothing where no history is kept.
+/// The history of a demo: in this folder, and with entries soon enough for somebody who looks on.
+pub(crate) fn demo_history(settings: &Settings, folder: &Path) -> Option<HistoryPolicy> {
+    const SOON: Duration = Duration::from_secs(5);
+    let policy = history(settings)?;
+    Some(HistoryPolicy { folder: folder.to_owned(), interval: policy.interval.min(SOON), ..policy })
+}
+
 pub(crate) fn history(settings: &Settings) -> Option<HistoryPolicy> {
     let history = &settings.history;
     history.enabled.then(|| HistoryPolicy {
@@ -258,4 +269,22 @@ pub(crate) fn history(settings: &Settings) -> Option<HistoryPolicy> {
         retention: history.retention,
         max_bytes: history.max_bytes,
     })
+}
+
+pub(crate) fn live(settings: &Settings) -> LivePolicy {
+    let (dashboard, breaker) = (&settings.dashboard, &settings.circuit_breaker);
+    LivePolicy {
+        batch_interval: dashboard.batch_interval,
+        max_batch: dashboard.max_batch,
+        heartbeat: dashboard.heartbeat,
+        idle_stop: dashboard.idle_stop,
+        max_successes_per_second: dashboard.max_successes_per_second,
+        stats_window: dashboard.stats_window,
+        max_viewers: dashboard.max_viewers,
+        system: dashboard.system,
+        lag_threshold: dashboard.lag_threshold,
+        default_strategy: settings.routing.default_strategy,
+        breaker: BreakerLimits { failures: breaker.failure_threshold, successes: breaker.success_threshold },
+        node: settings.cluster.node_id.as_deref().unwrap_or("local").into(),
+    }
 }

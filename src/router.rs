@@ -18,6 +18,7 @@ use tower::util::BoxCloneSyncService;
 
 use crate::config::Settings;
 use crate::history::{History, Recorder};
+use crate::live::Broadcasts;
 use crate::metrics::Metrics;
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy, WebSocketPolicy, WebSockets};
@@ -40,6 +41,7 @@ pub struct Router {
     policy: ServerPolicy,
     background: Background,
     hub: Hub,
+    live: Broadcasts,
     history: Option<History>,
     counts: bool,
     scrapers: Option<TcpListener>,
@@ -91,6 +93,7 @@ impl Router {
                 connector,
             ),
             stack: stack::stack(&runtime, settings, upstream, hub.clone()),
+            live: Broadcasts::new(&runtime, settings, hub.clone()),
             hub,
             ingress: policies::ingress(settings),
             websocket: policies::websocket(settings),
@@ -167,21 +170,26 @@ impl Router {
         let (requests, outboxes) = (self.runtime.budget.clone(), self.runtime.outboxes.clone());
         let sockets = WebSockets::with(self.stack.clone(), self.websocket, requests, outboxes);
         let ingress = Ingress::new(self.stack).policy(self.ingress).budget(self.runtime.budget.clone());
-        let recorder = self
-            .history
-            .clone()
-            .map(|history| Recorder::new(history, self.runtime.live.clone(), self.runtime.benchmarks));
+        let recorder = self.history.clone().map(|history| {
+            let Runtime { live, benchmarks, breaker_log, .. } = &self.runtime;
+            Recorder::new(history, live.clone(), *benchmarks, breaker_log.clone())
+        });
         #[cfg(feature = "otlp")]
         let exporter = self.exporter;
         let metrics = self.counts.then(|| Metrics::new(self.runtime.clone(), sockets.clients()));
         let scrapers = self.scrapers;
-        let mut api = Api::new(self.runtime, self.history, Instant::now());
+        let watching = {
+            let sockets = sockets.clone();
+            self.live.clone().run(move || sockets.open())
+        };
+        let mut api = Api::new(self.runtime, self.history, Instant::now()).live(self.live);
         if let Some(metrics) = &metrics {
             api = api.figures(metrics.clone(), scrapers.is_none());
         }
         async move {
             let mut tasks = JoinSet::new();
             tasks.spawn(background);
+            tasks.spawn(watching);
             if let Some(metrics) = metrics {
                 tasks.spawn(metrics.clone().keep());
                 if let Some(listener) = scrapers {

@@ -55,7 +55,8 @@ pub fn serve(settings: &Settings, loaded: Loaded, folder: PathBuf) -> Result<(),
     })
 }
 
-/// Serves simulated nodes until SIGTERM or SIGINT, and prints what can be tried. Leaves no files behind.
+/// Serves simulated nodes until SIGTERM or SIGINT, and prints what can be tried. Its history is in a temporary folder,
+/// which goes with it.
 ///
 /// # Errors
 ///
@@ -65,7 +66,13 @@ pub fn demo(settings: &Settings) -> Result<(), Error> {
         let demo = Demo::start().await.map_err(Error::System)?;
         let address = listener.local_addr().map_err(Error::System)?;
         println!("{}", demo.welcome(address));
-        requests(listener, live(vec![demo.profile()])?, settings, None).await
+        // Removed when it is dropped, which is after the last entry.
+        let folder = tempfile::Builder::new().prefix("lasso-demo-").tempdir();
+        let folder = folder.inspect_err(|error| {
+            tracing::warn!(event = "lasso.history.unavailable", "the demo keeps no history: {error}");
+        });
+        let policy = folder.as_ref().ok().and_then(|folder| policies::demo_history(settings, folder.path()));
+        requests(listener, live(vec![demo.profile()])?, settings, policy.map(History::new)).await
     })
 }
 

@@ -3,11 +3,12 @@
 //! | Request | Answered by |
 //! |---|---|
 //! | `POST /rpc/…` | the stack, through [`Ingress`] |
-//! | `GET /api/health`, `/api/chains`, `/api/metrics/:chain`, `/api/history`, `/api/series` | [`Api`] |
+//! | `GET /api/health`, `/api/ready`, `/api/chains`, `/api/metrics/:chain`, `/api/live`, `/api/streams`, `/api/history`, `/api/series`, `/api/breakers` | [`Api`] |
 //! | `GET /api/explain` | the stack, by a dry run |
 //! | `GET /metrics` | [`Metrics`](crate::metrics::Metrics), unless they have an address of their own |
 //! | `GET /ws/…` | the stack, through [`WebSockets`] |
 //! | `GET /` | a redirect to the dashboard |
+//! | `GET /dashboard/…` | the pages of `dashboard`, whose files are in the binary |
 //! | `OPTIONS`, anything else | [`Ingress`]: 204, 404 |
 //!
 //! HTTP/1.1 and HTTP/2 (with prior knowledge) share one port. Each connection is one task; when the client
@@ -98,6 +99,8 @@ where
             }
         }
     }
+    // First of all, so that whoever asks whether to send calls here hears that it should not.
+    site.api().stop();
     drop(listener);
     // Fails when no connection is left to hear it.
     let _ = stop.send(true);

@@ -22,6 +22,7 @@ use tower::Service;
 use super::heads::Heads;
 use super::ws::{self, Accepted, WebSockets};
 use super::{Api, api};
+use crate::dashboard;
 use crate::metrics;
 
 /// Everything that is served.
@@ -35,6 +36,11 @@ pub(super) struct Site<S> {
 impl<S: Clone> Site<S> {
     pub(super) fn new(ingress: Ingress<S>, sockets: WebSockets<S>, api: Api) -> Self {
         Self { ingress, sockets, api: Arc::new(api) }
+    }
+
+    /// The pages.
+    pub(super) fn api(&self) -> &Api {
+        &self.api
     }
 
     pub(super) fn for_peer(&self, peer: SocketAddr) -> Self {
@@ -66,6 +72,15 @@ where
                 response
             }
             "/api/health" => json_response(StatusCode::OK, &id, self.api.health()),
+            "/api/live" => self.api.watch(method, &id, uri.query()),
+            "/api/ready" => {
+                let (status, page) = self.api.ready();
+                json_response(status, &id, page)
+            }
+            "/api/streams" => {
+                let (status, page) = self.api.streams(uri.query());
+                json_response(status, &id, page)
+            }
             "/api/chains" => json_response(StatusCode::OK, &id, self.api.chains()),
             metrics::PATH => {
                 let figures = self.api.published()?;
@@ -77,6 +92,10 @@ where
             "/api/history" => {
                 let query = uri.query().map(ToOwned::to_owned);
                 return Some(later(method, id, self.api.clone().history(query)));
+            }
+            "/api/breakers" => {
+                let query = uri.query().map(ToOwned::to_owned);
+                return Some(later(method, id, self.api.clone().breakers(query)));
             }
             "/api/series" => {
                 let query = uri.query().map(ToOwned::to_owned);
@@ -95,6 +114,7 @@ where
                 let (status, page) = self.api.request(named, uri.query().unwrap_or_default());
                 json_response(status, &id, page)
             }
+            path if path.starts_with("/dashboard") => dashboard::page(path, headers, &id)?,
             path => {
                 let chain = path.strip_prefix("/api/metrics/").filter(|chain| !chain.contains('/'))?;
                 return Some(later(method, id, self.api.clone().metrics(chain.to_owned())));
@@ -136,7 +156,7 @@ fn asks_for_page<B>(request: &Request<B>) -> bool {
 
 /// The response without its body if that was not asked for.
 fn as_asked(method: &Method, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
-    if method == Method::HEAD {
+    if method == Method::HEAD && !response.body().is_end_stream() {
         let length = response.body().size_hint().lower();
         *response.body_mut() = ResponseBody::empty();
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));

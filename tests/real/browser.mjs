@@ -13,7 +13,7 @@ const require = createRequire(import.meta.url);
 /** Where pictures of failed and passed tests go. */
 export const SCREENSHOTS = path.resolve(import.meta.dirname, '../../target/screenshots');
 
-const PROGRAMS = ['/usr/bin/chromium', '/usr/bin/google-chrome', '/usr/bin/chromium-browser'];
+const PROGRAMS = ['/usr/bin/chromium', '/usr/bin/google-chrome'];
 const ARGUMENTS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',

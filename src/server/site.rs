@@ -89,6 +89,9 @@ where
                     Ok(as_asked(&method, scraped(figures.page().await, &id)))
                 })));
             }
+            "/api/openapi.json" => {
+                json_response(StatusCode::OK, &id, Bytes::from_static(api::DOCUMENT.as_bytes()))
+            }
             "/api/history" => {
                 let query = uri.query().map(ToOwned::to_owned);
                 return Some(later(method, id, self.api.clone().history(query)));
@@ -117,7 +120,8 @@ where
             path if path.starts_with("/dashboard") => dashboard::page(path, headers, &id)?,
             path => {
                 let chain = path.strip_prefix("/api/metrics/").filter(|chain| !chain.contains('/'))?;
-                return Some(later(method, id, self.api.clone().metrics(chain.to_owned())));
+                let query = uri.query().map(ToOwned::to_owned);
+                return Some(later(method, id, self.api.clone().metrics(chain.to_owned(), query)));
             }
         };
         Some(Either::Left(ready(Ok(as_asked(method, response)))))

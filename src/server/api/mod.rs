@@ -7,6 +7,7 @@ mod health;
 mod history;
 mod live;
 mod metrics;
+mod openapi;
 mod parameters;
 mod past;
 mod ready;
@@ -23,6 +24,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub(super) use self::explain::{call_of, explain};
+pub(super) use self::openapi::DOCUMENT;
 use crate::history::History;
 use crate::live::Broadcasts;
 use crate::metrics::Metrics;

@@ -40,11 +40,12 @@ export async function openPage(browser, url, { ready = '[data-connection="live"]
   return { page, context, faults };
 }
 
-/** `LASSO_ASSETS=src/dashboard/assets` shows the files as they are now, where the program has those it was built with. */
-async function replaceAssets(context, folder) {
-  const file = (name) => ({ path: path.resolve(import.meta.dirname, '../..', folder, name) });
-  await context.route('**/dashboard/assets/**', (route) => route.fulfill(file(new URL(route.request().url()).pathname.slice('/dashboard/assets/'.length))));
-  await context.route((url) => /^\/dashboard(\/[^/]*)?$/.test(url.pathname), (route) => route.fulfill(file('index.html')));
+/** `LASSO_ASSETS=src/dashboard/assets` shows scripts and styles as they are now, not as the program was built with. */
+function replaceAssets(context, folder) {
+  return context.route('**/dashboard/assets/**', (route) => {
+    const name = new URL(route.request().url()).pathname.slice('/dashboard/assets/'.length);
+    return route.fulfill({ path: path.resolve(import.meta.dirname, '../..', folder, name) });
+  });
 }
 
 /**

@@ -357,27 +357,26 @@ describe('what is used', () => {
   test('streaming 11 case 52: a copied address is that of the chosen strategy, and it answers', async (t) => {
     const page = await open(t, '/dashboard/default?chain=dev');
     const window = details(page);
-    const copied = async (name) => {
+    const copied = async (name, expected) => {
       await window.getByRole('button', { name }).click();
-      await window.locator('.copy[data-copied]', { hasText: 'Copied!' }).waitFor();
-      await window.locator('.copy[data-copied]').waitFor({ state: 'detached' });
-      return page.evaluate(() => navigator.clipboard.readText());
+      await until(`the clipboard holds ${expected}`, async () => (await page.evaluate(() => navigator.clipboard.readText())) === expected);
+      return expected;
     };
     const host = lasso.base.replace('http://', '');
     const lines = new Set();
     for (const [label, middle] of [['Load Balanced', `${STRATEGIES[0]}/`], ['Latency Weighted', `${STRATEGIES[1]}/`], ['Fastest', `${STRATEGIES[2]}/`], ['Default', '']]) {
       await window.getByRole('button', { name: label, exact: true }).click();
       lines.add(await window.locator('.endpoint-line').innerText());
-      const [http, ws] = [await copied('Copy the HTTP address'), await copied('Copy the WebSocket address')];
-      assert.equal(http, `http://${host}/rpc/profile/default/${middle}dev`);
-      assert.equal(ws, `ws://${host}/ws/rpc/profile/default/${middle}dev`);
+      const http = await copied('Copy the HTTP address', `http://${host}/rpc/profile/default/${middle}dev`);
+      await window.locator('.copy[data-copied]', { hasText: 'Copied!' }).waitFor();
+      await window.locator('.copy[data-copied]').waitFor({ state: 'detached' });
+      const ws = await copied('Copy the WebSocket address', `ws://${host}/ws/rpc/profile/default/${middle}dev`);
       assert.equal(Number(await call(http, 'eth_blockNumber')), network.height);
       assert.equal(Number(await overWebSocket(page, ws, 'eth_blockNumber')), network.height);
     }
     assert.equal(lines.size, 4, 'each strategy is explained in a line of its own');
     await window.getByRole('combobox', { name: 'Pinned to one provider' }).selectOption('beta');
-    const pinned = await copied('Copy the HTTP address');
-    assert.equal(pinned, `http://${host}/rpc/profile/default/provider/beta/dev`);
+    const pinned = await copied('Copy the HTTP address', `http://${host}/rpc/profile/default/provider/beta/dev`);
     assert.equal(Number(await call(pinned, 'eth_blockNumber')), network.height);
     await window.locator('.decision', { hasText: 'beta' }).waitFor();
   });

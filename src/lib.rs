@@ -35,6 +35,7 @@ mod dashboard;
 pub mod demo;
 pub mod health;
 pub mod history;
+pub mod live;
 pub mod observe;
 mod policies;
 mod probe;
@@ -51,6 +52,7 @@ pub mod telemetry;
 #[cfg(feature = "otlp")]
 pub mod traces;
 pub mod upstream;
+mod usage;
 
 /// The examples of the README compile.
 #[cfg(doctest)]

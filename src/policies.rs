@@ -19,6 +19,7 @@ use lasso_layers::edge::socket::SocketPolicy;
 
 use crate::config::{Settings, settings};
 use crate::history::HistoryPolicy;
+use crate::live::{BreakerLimits, LivePolicy};
 use crate::server::{LivenessPolicy, ServerPolicy, WebSocketPolicy};
 use crate::streams::{HubPolicy, PoolPolicy};
 use crate::tasks::{HeadsPolicy, ProbePolicy, ReloadPolicy};
@@ -268,4 +269,22 @@ pub(crate) fn history(settings: &Settings) -> Option<HistoryPolicy> {
         retention: history.retention,
         max_bytes: history.max_bytes,
     })
+}
+
+pub(crate) fn live(settings: &Settings) -> LivePolicy {
+    let (dashboard, breaker) = (&settings.dashboard, &settings.circuit_breaker);
+    LivePolicy {
+        batch_interval: dashboard.batch_interval,
+        max_batch: dashboard.max_batch,
+        heartbeat: dashboard.heartbeat,
+        idle_stop: dashboard.idle_stop,
+        max_successes_per_second: dashboard.max_successes_per_second,
+        stats_window: dashboard.stats_window,
+        max_viewers: dashboard.max_viewers,
+        system: dashboard.system,
+        lag_threshold: dashboard.lag_threshold,
+        default_strategy: settings.routing.default_strategy,
+        breaker: BreakerLimits { failures: breaker.failure_threshold, successes: breaker.success_threshold },
+        node: settings.cluster.node_id.as_deref().unwrap_or("local").into(),
+    }
 }

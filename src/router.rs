@@ -18,6 +18,7 @@ use tower::util::BoxCloneSyncService;
 
 use crate::config::Settings;
 use crate::history::{History, Recorder};
+use crate::live::Broadcasts;
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy, WebSocketPolicy, WebSockets};
 use crate::streams::Hub;
@@ -39,6 +40,7 @@ pub struct Router {
     policy: ServerPolicy,
     background: Background,
     hub: Hub,
+    live: Broadcasts,
     history: Option<History>,
     #[cfg(feature = "otlp")]
     exporter: Option<Exporter>,
@@ -88,6 +90,7 @@ impl Router {
                 connector,
             ),
             stack: stack::stack(&runtime, settings, upstream, hub.clone()),
+            live: Broadcasts::new(&runtime, settings, hub.clone()),
             hub,
             ingress: policies::ingress(settings),
             websocket: policies::websocket(settings),
@@ -162,10 +165,15 @@ impl Router {
         });
         #[cfg(feature = "otlp")]
         let exporter = self.exporter;
-        let api = Api::new(self.runtime, self.history, Instant::now());
+        let watching = {
+            let sockets = sockets.clone();
+            self.live.clone().run(move || sockets.open())
+        };
+        let api = Api::new(self.runtime, self.history, Instant::now()).live(self.live);
         async move {
             let mut tasks = JoinSet::new();
             tasks.spawn(background);
+            tasks.spawn(watching);
             // Not among the tasks, which end where they are: it has a last thing to write.
             let (serving, end) = oneshot::channel::<()>();
             let recording = recorder.map(|recorder| {

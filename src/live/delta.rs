@@ -4,24 +4,24 @@ use foldhash::{HashMap, HashSet};
 use smol_str::SmolStr;
 
 /// A thing with a name of its own.
-pub trait Keyed {
+pub(crate) trait Keyed {
     /// The name, which no other thing of its kind has.
     fn key(&self) -> &SmolStr;
 }
 
 /// The difference of two lists.
 #[derive(Debug, PartialEq)]
-pub struct Delta<'a, T> {
+pub(crate) struct Delta<'a, T> {
     /// Those that are new or different, in the order of the new list.
-    pub changed: Vec<&'a T>,
+    pub(crate) changed: Vec<&'a T>,
     /// Names of those that are no longer there, in the order of the old list.
-    pub gone: Vec<SmolStr>,
+    pub(crate) gone: Vec<SmolStr>,
 }
 
 impl<'a, T: Keyed + PartialEq> Delta<'a, T> {
     /// From one list to the next.
     #[must_use]
-    pub fn of(before: &[T], after: &'a [T]) -> Self {
+    pub(crate) fn of(before: &[T], after: &'a [T]) -> Self {
         let known: HashMap<_, _> = before.iter().map(|one| (one.key(), one)).collect();
         let here: HashSet<_> = after.iter().map(Keyed::key).collect();
         Self {
@@ -32,7 +32,7 @@ impl<'a, T: Keyed + PartialEq> Delta<'a, T> {
 
     /// Whether there is no difference.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.gone.is_empty()
     }
 }

@@ -66,8 +66,7 @@ impl ProviderStatus {
     #[must_use]
     pub fn of(figures: &Figures) -> Self {
         let breaker = |state| figures.breakers.iter().flatten().any(|breaker| *breaker == state);
-        let is_apart =
-            matches!(figures.link, Some(LinkState::Disconnected | LinkState::Reconnecting));
+        let is_apart = matches!(figures.link, Some(LinkState::Disconnected | LinkState::Reconnecting));
         if breaker(BreakerState::Open) {
             return Self::CircuitOpen;
         }
@@ -156,7 +155,8 @@ impl ChainStatus {
         let (mut usable, mut troubled) = (0, false);
         for (status, availability) in providers {
             usable += usize::from(availability != Availability::Down);
-            troubled |= availability == Availability::Down || status.rank() <= ProviderStatus::Degraded.rank();
+            troubled |=
+                availability == Availability::Down || status.rank() <= ProviderStatus::Degraded.rank();
         }
         match usable {
             0 => Self::Down,

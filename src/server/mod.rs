@@ -3,7 +3,7 @@
 //! | Request | Answered by |
 //! |---|---|
 //! | `POST /rpc/…` | the stack, through [`Ingress`] |
-//! | `GET /api/health`, `/api/chains`, `/api/metrics/:chain`, `/api/history`, `/api/series`, `/api/breakers` | [`Api`] |
+//! | `GET /api/health`, `/api/ready`, `/api/chains`, `/api/metrics/:chain`, `/api/live`, `/api/streams`, `/api/history`, `/api/series`, `/api/breakers` | [`Api`] |
 //! | `GET /api/explain` | the stack, by a dry run |
 //! | `GET /ws/…` | the stack, through [`WebSockets`] |
 //! | `GET /` | a redirect to the dashboard |
@@ -98,6 +98,8 @@ where
             }
         }
     }
+    // First of all, so that whoever asks whether to send calls here hears that it should not.
+    site.api().stop();
     drop(listener);
     // Fails when no connection is left to hear it.
     let _ = stop.send(true);

@@ -37,6 +37,11 @@ impl<S: Clone> Site<S> {
         Self { ingress, sockets, api: Arc::new(api) }
     }
 
+    /// The pages.
+    pub(super) fn api(&self) -> &Api {
+        &self.api
+    }
+
     pub(super) fn for_peer(&self, peer: SocketAddr) -> Self {
         Self {
             ingress: self.ingress.clone().peer(peer),
@@ -66,6 +71,15 @@ where
                 response
             }
             "/api/health" => json_response(StatusCode::OK, &id, self.api.health()),
+            "/api/live" => self.api.watch(method, &id, uri.query()),
+            "/api/ready" => {
+                let (status, page) = self.api.ready();
+                json_response(status, &id, page)
+            }
+            "/api/streams" => {
+                let (status, page) = self.api.streams(uri.query());
+                json_response(status, &id, page)
+            }
             "/api/chains" => json_response(StatusCode::OK, &id, self.api.chains()),
             "/api/history" => {
                 let query = uri.query().map(ToOwned::to_owned);
@@ -126,7 +140,7 @@ fn asks_for_page<B>(request: &Request<B>) -> bool {
 
 /// The response without its body if that was not asked for.
 fn as_asked(method: &Method, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
-    if method == Method::HEAD {
+    if method == Method::HEAD && !response.body().is_end_stream() {
         let length = response.body().size_hint().lower();
         *response.body_mut() = ResponseBody::empty();
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));

@@ -7,6 +7,7 @@ mod histogram;
 mod origin;
 mod recent;
 mod shared;
+mod sums;
 mod table;
 mod trend;
 mod window;
@@ -16,6 +17,7 @@ pub use self::histogram::{BUCKETS as LATENCY_BUCKETS, Histogram, LatencyCounts, 
 pub use self::origin::{Origin, millis};
 pub use self::recent::{Percentiles, RecentLatencies};
 pub use self::shared::Shared;
+pub use self::sums::SumWindow;
 pub use self::table::Table;
 pub use self::trend::{AtomicTrend, Trend};
 pub use self::window::{CallWindow, WindowCount};

@@ -64,6 +64,8 @@ sections! {
         "upstream_http" => upstream_http: UpstreamHttp = UpstreamHttp::default(), ();
         /// What is said and kept of how calls were routed.
         "observability" => observability: Observability = Observability::default(), ();
+        /// Pages that are kept up to date while somebody looks at them.
+        "dashboard" => dashboard: Dashboard = Dashboard::default(), ();
         /// The log.
         "log" => log: Log = Log::default(), ();
         /// Traces of calls, sent to a collector. For builds with the feature `otlp`.
@@ -322,6 +324,31 @@ sections! {
         "max_error_message_chars" => max_error_message_chars: usize = 256, 1..=1_000_000;
         /// The latest decisions that can be asked for by their request id; older ones are forgotten.
         "kept_decisions" => kept_decisions: usize = 4_096, 0..=100_000;
+    }
+
+    /// Pages that are kept up to date while somebody looks at them.
+    Dashboard {
+        /// The least time between two messages to a page. With more than fifty viewers it grows, so that all of them
+        /// together are sent a thousand messages a second.
+        "batch_interval_ms" => batch_interval: Duration = ms(50), 50..=HOUR;
+        /// Events in one message.
+        "max_batch" => max_batch: usize = 100, 1..=1_000;
+        /// The time between two signs of life.
+        "heartbeat_ms" => heartbeat: Duration = ms(2_000), 100..=HOUR;
+        /// How long a profile is looked at when its last viewer has gone. Also how long a page may leave what it was sent
+        /// unread, once it has missed something.
+        "idle_stop_ms" => idle_stop: Duration = ms(30_000), 0..=DAY;
+        /// Successful calls that are told in detail each second, of each chain and apart for clients and the router's own
+        /// calls. Of others it is told how many there were. Failed ones are always told.
+        "max_successes_per_second" => max_successes_per_second: u32 = 256, 0..=1_000_000;
+        /// What the statistics of clients are about, in whole seconds.
+        "stats_window_ms" => stats_window: Duration = ms(60_000), 1_000..=60_000;
+        /// Viewers at once; more are refused.
+        "max_viewers" => max_viewers: usize = 256, 0..=1_000_000;
+        /// Blocks behind the others from which a provider is shown as lagging; 0 is never.
+        "lag_threshold_blocks" => lag_threshold: u64 = 2, 0..=1_000_000;
+        /// Whether the figures of the process are shown.
+        "system" => system: bool = true, ();
     }
 
     /// The log.

@@ -19,7 +19,7 @@ use super::problem::{Located, Report};
 use setting::Setting;
 
 pub use self::keys::{
-    Admin, Batch, Benchmarks, BlockSync, CircuitBreaker, Cluster, Failover, Fastest, History,
+    Admin, Batch, Benchmarks, BlockSync, CircuitBreaker, Cluster, Dashboard, Failover, Fastest, History,
     LatencyWeighted, Log, Methods, Observability, Probe, Reload, Routing, Server, Settings, Stall,
     Subscriptions, Traces, UpstreamHttp, UpstreamRateLimit, UpstreamWebsocket, Websocket,
 };

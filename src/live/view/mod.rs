@@ -13,7 +13,8 @@ mod standing;
 mod stream;
 
 pub use self::chain::{ChainView, Share};
-pub use self::event::{DecisionView, EventKind, EventView};
+pub(super) use self::chain::{logo, size};
+pub use self::event::{DecisionView, ErrorView, EventKind, EventView};
 pub use self::message::{Batch, Gone, Heartbeat, Limits, Message, NodeView, ProfileView, Snapshot};
 pub use self::number::{Span, ms, percent, round};
 pub use self::provider::{

@@ -56,8 +56,8 @@ pub struct SystemView {
     pub client_subscriptions: u64,
     /// Subscriptions at upstreams.
     pub upstream_subscriptions: u64,
-    /// Requests of clients that are under way.
-    pub inflight_requests: usize,
+    /// Messages of clients that are under way.
+    pub inflight_requests: u64,
     /// Their bytes.
     pub inflight_bytes: u64,
     /// Bytes that wait for clients of WebSockets.

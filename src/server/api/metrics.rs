@@ -31,8 +31,9 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
 
-use super::{Api, page, round, usage};
+use super::{Api, page, round};
 use crate::clock::Moment;
+use crate::usage;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -5,14 +5,16 @@ mod chains;
 mod explain;
 mod health;
 mod history;
+mod live;
 mod metrics;
 mod parameters;
 mod past;
+mod ready;
 mod requests;
 mod series;
-mod usage;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -21,9 +23,10 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub(super) use self::explain::{call_of, explain};
-use self::usage::Usage;
 use crate::history::History;
+use crate::live::Broadcasts;
 use crate::runtime::Runtime;
+use crate::usage::Usage;
 
 /// What the pages are made of.
 #[derive(Debug)]
@@ -34,6 +37,9 @@ pub struct Api {
     usage: Usage,
     /// Who may make a page of metrics: one at a time, because it takes a thread.
     metrics_turn: Arc<Semaphore>,
+    live: Option<Broadcasts>,
+    /// The process is about to end. Relaxed: it says everything by itself.
+    is_ending: AtomicBool,
 }
 
 impl Api {
@@ -41,7 +47,29 @@ impl Api {
     #[must_use]
     pub fn new(runtime: Runtime, history: Option<History>, started: Instant) -> Self {
         let metrics_turn = Arc::new(Semaphore::new(1));
-        Self { runtime, history, started, usage: Usage::default(), metrics_turn }
+        Self {
+            runtime,
+            history,
+            started,
+            usage: Usage::default(),
+            metrics_turn,
+            live: None,
+            is_ending: AtomicBool::new(false),
+        }
+    }
+
+    /// Tells pages what happens while it does, and shows streams.
+    #[must_use]
+    pub fn live(self, live: Broadcasts) -> Self {
+        Self { live: Some(live), ..self }
+    }
+
+    /// The process is about to end: it is not ready any more, and viewers are let go, who would stay for ever.
+    pub(super) fn stop(&self) {
+        self.is_ending.store(true, Ordering::Relaxed);
+        if let Some(live) = &self.live {
+            live.stop();
+        }
     }
 }
 

@@ -90,7 +90,15 @@ impl Runtime {
             move |channel, transition| observed.breaker_changed(channel, transition)
         });
         Self {
-            links: Links::new(links, live.clone(), breakers, paces, strangers, entropy.clone()),
+            links: Links::new(
+                links,
+                live.clone(),
+                breakers,
+                paces,
+                strangers,
+                entropy.clone(),
+                observed.clone(),
+            ),
             streams: StreamCounters::default(),
             live,
             breakers,

@@ -110,8 +110,10 @@ pub struct StreamChange {
     pub ts_ms: u64,
     /// The profile's slug.
     pub profile: SmolStr,
-    /// The chain's key.
+    /// The chain's key; its number where the profile has it no more.
     pub chain: SmolStr,
+    /// The chain's number.
+    pub chain_id: u64,
     /// `newHeads`, `logs` or `newPendingTransactions`.
     pub topic: &'static str,
     /// `subscribed`, `failed`, `failover`, `stale`, `recovered` or `ended`.

@@ -357,6 +357,16 @@ sections! {
         "level" => level: LogLevel = LogLevel::Info, ();
         /// One line of text or one JSON object for each message. Also `LOG_FORMAT`.
         "format" => format: LogFormat = LogFormat::Text, ();
+        /// Whether requests and what providers do to them are logged. What the process itself does always is.
+        "enabled" => enabled: bool = true, ();
+        /// Whether upstream answers that take long are logged.
+        "log_slow_requests" => log_slow_requests: bool = true, ();
+        /// Whether it is logged that requests go from one provider to another, and that there is none left.
+        "log_failovers" => log_failovers: bool = true, ();
+        /// Whether changes of circuit breakers are logged.
+        "log_circuit_breaker" => log_circuit_breaker: bool = true, ();
+        /// Whether the addresses of clients are logged with their requests.
+        "client_ip" => client_ip: bool = false, ();
         /// The share of successful requests that are logged. Failed ones always are.
         "sampling_rate" => sampling_rate: f64 = 1.0, 0.0..=1.0;
         /// An upstream answer that took longer is noted.

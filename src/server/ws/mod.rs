@@ -40,7 +40,7 @@ use lasso_layers::call::session::{OutboxBudget, Session};
 use lasso_layers::call::{Call, Failure, MetaMode, Origin, Reply, Route};
 use lasso_layers::catalog::Transport;
 use lasso_layers::edge::ingress::{
-    ByteBudget, PeerAddr, RequestId, ResponseBody, client_id, json_response, plain_error,
+    ByteBudget, PeerAddr, RequestId, ResponseBody, client_address, client_id, json_response, plain_error,
 };
 use lasso_layers::edge::profile;
 use lasso_layers::edge::socket::{Socket, Sockets};
@@ -194,6 +194,7 @@ where
             transport: Some(Transport::Ws),
             request_id: None,
             client: client_id(headers, uri, peer, &self.shared.policy.trusted_proxies),
+            address: client_address(headers, peer, &self.shared.policy.trusted_proxies),
             path: Some(SmolStr::new(uri.path())),
             user_agent: headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(SmolStr::new),
             meta: MetaMode::None,

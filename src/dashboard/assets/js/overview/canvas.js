@@ -86,16 +86,16 @@ export class Canvas {
   }
 
   #free() {
-    const { right = 0, bottom = 0 } = this.#insets();
-    return { width: Math.max(120, this.#frame.clientWidth - right), height: Math.max(120, this.#frame.clientHeight - bottom) };
+    const { top = 0, right = 0, bottom = 0 } = this.#insets();
+    return { top, width: Math.max(120, this.#frame.clientWidth - right), height: Math.max(120, this.#frame.clientHeight - top - bottom) };
   }
 
   #draw(time) {
-    const { width, height } = this.#free();
+    const { top, width, height } = this.#free();
     const { x, y, scale } = this.#view;
     const { style } = this.#stage;
     style.transition = time && !still() ? `transform ${time}ms cubic-bezier(0.22, 1, 0.36, 1)` : 'none';
-    style.transform = `translate(${width / 2 - x * scale}px, ${height / 2 - y * scale}px) scale(${scale})`;
+    style.transform = `translate(${width / 2 - x * scale}px, ${top + height / 2 - y * scale}px) scale(${scale})`;
   }
 
   #down(event) {
@@ -144,11 +144,11 @@ export class Canvas {
 
   /** Zooms so that what is under a point of the screen stays there. */
   #about(point, factor) {
-    const { left, top } = this.#frame.getBoundingClientRect();
-    const { width, height } = this.#free();
+    const frame = this.#frame.getBoundingClientRect();
+    const { top, width, height } = this.#free();
     const { x, y, scale } = this.#view;
     const next = clamp(scale * factor, SMALLEST, LARGEST);
-    const [across, down] = [point.x - left - width / 2, point.y - top - height / 2];
+    const [across, down] = [point.x - frame.left - width / 2, point.y - frame.top - top - height / 2];
     this.look({ x: x + across / scale - across / next, y: y + down / scale - down / next, scale: next });
   }
 }

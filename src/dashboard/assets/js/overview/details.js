@@ -27,7 +27,7 @@ export function mountDetails(root, ctx, onResize) {
 
   function fold(wanted) {
     data(box, 'collapsed', wanted);
-    sessionStorage.setItem(COLLAPSED, wanted ? 'yes' : 'no');
+    if (view.name === 'summary') sessionStorage.setItem(COLLAPSED, wanted ? 'yes' : 'no');
     attr(collapse, 'aria-expanded', String(!wanted));
     attr(collapse, 'aria-label', wanted ? 'Expand details' : 'Collapse details');
     collapse.replaceChildren(icon(wanted ? CHEVRON_DOWN : CHEVRON_UP));
@@ -75,12 +75,12 @@ export function mountDetails(root, ctx, onResize) {
   open();
   const remembered = sessionStorage.getItem(COLLAPSED);
   attr(collapse, 'aria-expanded', 'true');
-  if (remembered ? remembered === 'yes' : SHEET.matches && view.name === 'summary') fold(true);
-  else fold(false);
+  // On a phone the picture comes first. Who comes to see a chain or a provider wants to see it.
+  fold(view.name === 'summary' && (remembered ? remembered === 'yes' : SHEET.matches));
   return {
-    /** What the window covers of the picture. */
+    /** What the window covers of the picture, and on a phone the tester too. */
     insets() {
-      if (SHEET.matches) return { bottom: box.offsetHeight };
+      if (SHEET.matches) return { bottom: box.offsetHeight, top: root.querySelector('.tester')?.offsetHeight ?? 0 };
       return { right: folded() ? 0 : box.offsetWidth + 16 };
     },
     unmount() {

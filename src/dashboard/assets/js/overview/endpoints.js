@@ -22,8 +22,8 @@ export function endpoints({ store }, chain) {
   const strategies = segments('Strategy', [...STRATEGIES, BASE].map(([value, label]) => [value, label]), (strategy) => choose({ strategy }));
   const pin = h('select', { class: 'select', 'aria-label': 'Pinned to one provider', on: { change: () => choose(pin.value ? { provider: pin.value } : { strategy: STRATEGIES[0][0] }) } });
   const line = h('p', { class: 'muted endpoint-line' });
-  const http = field('HTTP', 'Copy the HTTP address');
-  const ws = field('WebSocket', 'Copy the WebSocket address');
+  const http = field('HTTP', 'http', 'Copy the HTTP address');
+  const ws = field('WS', 'ws', 'Copy the WebSocket address');
   const noWs = h('p', { class: 'endpoint-none muted', hidden: true }, 'No provider of this chain takes WebSocket connections.');
 
   function choose(next) {
@@ -53,15 +53,10 @@ export function endpoints({ store }, chain) {
   return { nodes: [h('div', { class: 'endpoint-choice' }, strategies.row, pin), line, http.row, ws.row, noWs], update };
 }
 
-function field(label, copyLabel) {
-  const input = h('input', { class: 'field mono', readonly: true, 'aria-label': `${label} address`, spellcheck: 'false', on: { focus: () => input.select() } });
-  const row = h('div', { class: 'endpoint' }, h('span', { class: 'endpoint-kind' }, label), input, copyButton(copyLabel, () => input.value));
-  return {
-    row,
-    set(value) {
-      if (input.value !== value) input.value = value;
-    },
-  };
+function field(label, kind, copyLabel) {
+  const address = h('code', { class: 'field address', data: { address: kind } });
+  const row = h('div', { class: 'endpoint' }, h('span', { class: 'endpoint-kind' }, label), address, copyButton(copyLabel, () => address.textContent));
+  return { row, set: (value) => text(address, value) };
 }
 
 function options(select, providers) {

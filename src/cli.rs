@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Environment, Located, Settings, SettingsFile};
-use crate::{config, run};
+use crate::{config, probe, run};
 
 /// Ethereum JSON-RPC router: one URL, many providers.
 #[derive(Debug, Parser)]
@@ -32,6 +32,9 @@ enum Command {
         #[command(flatten)]
         listen: Listen,
     },
+    /// Find out what an endpoint supports, and what a profile should say of it.
+    #[command(override_usage = "lasso probe <URL> [OPTIONS]")]
+    Probe(probe::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -69,7 +72,16 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => finish(self::serve(&serve, settings_file(&serve.files, of_command))),
         Command::Check(files) => check(&files, settings_file(&files, of_command)),
         Command::Demo { listen } => finish(demo(&listen)),
+        Command::Probe(arguments) => probe::main(&arguments, || help("probe")),
     }
+}
+
+/// What there is to say about the use of a command.
+fn help(command: &str) -> String {
+    let mut arguments = Arguments::command();
+    arguments.build();
+    let command = arguments.find_subcommand_mut(command).expect("it is one of the commands");
+    command.render_help().to_string()
 }
 
 /// The settings file, and who named it if it is not the one that is read otherwise.

@@ -29,6 +29,11 @@ impl Moment {
         unix_ms(self.wall)
     }
 
+    /// A moment by the wall clock, in milliseconds since 1970.
+    pub(crate) fn unix_ms_of_wall(wall: SystemTime) -> u64 {
+        unix_ms(wall)
+    }
+
     /// An earlier instant in milliseconds since 1970, as long as the wall clock was not set in between.
     pub(crate) fn unix_ms_of(self, instant: Instant) -> u64 {
         let ago = self.instant.saturating_duration_since(instant);

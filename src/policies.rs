@@ -1,5 +1,8 @@
 //! From settings to the plain-data policies that layers and servers take.
 
+use std::path::Path;
+use std::time::Duration;
+
 use lasso_layers::attempt::benchmark::{FastestPolicy, LatencyWeightedPolicy};
 use lasso_layers::attempt::breaker::{BreakerPolicy, CategoryThresholds, ProbeRecovery};
 use lasso_layers::attempt::pace::PacePolicy;
@@ -16,9 +19,12 @@ use lasso_layers::edge::socket::SocketPolicy;
 
 use crate::config::{Settings, settings};
 use crate::history::HistoryPolicy;
+use crate::live::{BreakerLimits, LivePolicy};
 use crate::server::{LivenessPolicy, ServerPolicy, WebSocketPolicy};
 use crate::streams::{HubPolicy, PoolPolicy};
 use crate::tasks::{HeadsPolicy, ProbePolicy, ReloadPolicy};
+#[cfg(feature = "otlp")]
+use crate::traces::TracePolicy;
 use crate::upstream::UpstreamHttpPolicy;
 use crate::upstream::ws::LinkPolicy;
 
@@ -46,6 +52,31 @@ pub(crate) fn observe(settings: &Settings) -> ObservePolicy {
         slow: log.log_slow_requests.then_some(slow),
         ..ObservePolicy::default()
     }
+}
+
+/// The share of traces that are recorded, where there is anybody to tell of them.
+pub(crate) fn trace_sampling(settings: &Settings) -> Option<f64> {
+    let traces = &settings.traces;
+    // A client's trace is handed on to providers even where nothing is recorded here.
+    match (&traces.endpoint, traces.propagate) {
+        (Some(_), _) => Some(traces.sampling_rate),
+        (None, true) => Some(0.0),
+        (None, false) => None,
+    }
+}
+
+/// Where spans are sent.
+#[cfg(feature = "otlp")]
+pub(crate) fn traces(settings: &Settings) -> Option<TracePolicy> {
+    let traces = &settings.traces;
+    Some(TracePolicy {
+        endpoint: traces.endpoint.clone()?,
+        service_name: traces.service_name.clone(),
+        interval: traces.interval,
+        timeout: traces.timeout,
+        max_queued: traces.max_queued,
+        sampling_rate: traces.sampling_rate,
+    })
 }
 
 pub(crate) const fn tier_order(all: &Settings) -> TierOrder {
@@ -120,7 +151,11 @@ pub(crate) fn upstream_http(settings: &Settings) -> UpstreamHttpPolicy {
         connect_timeout: http.connect_timeout,
         idle_timeout: http.idle_timeout,
         max_idle_per_host: http.max_idle_per_host,
-        egress: EgressPolicy { max_buffered: http.max_buffered_bytes as usize, ..EgressPolicy::default() },
+        egress: EgressPolicy {
+            max_buffered: http.max_buffered_bytes as usize,
+            propagate_traces: settings.traces.propagate,
+            ..EgressPolicy::default()
+        },
         ..UpstreamHttpPolicy::default()
     }
 }
@@ -223,6 +258,13 @@ pub(crate) fn reload(settings: &Settings) -> ReloadPolicy {
 }
 
 /// Nothing where no history is kept.
+/// The history of a demo: in this folder, and with entries soon enough for somebody who looks on.
+pub(crate) fn demo_history(settings: &Settings, folder: &Path) -> Option<HistoryPolicy> {
+    const SOON: Duration = Duration::from_secs(5);
+    let policy = history(settings)?;
+    Some(HistoryPolicy { folder: folder.to_owned(), interval: policy.interval.min(SOON), ..policy })
+}
+
 pub(crate) fn history(settings: &Settings) -> Option<HistoryPolicy> {
     let history = &settings.history;
     history.enabled.then(|| HistoryPolicy {
@@ -231,4 +273,22 @@ pub(crate) fn history(settings: &Settings) -> Option<HistoryPolicy> {
         retention: history.retention,
         max_bytes: history.max_bytes,
     })
+}
+
+pub(crate) fn live(settings: &Settings) -> LivePolicy {
+    let (dashboard, breaker) = (&settings.dashboard, &settings.circuit_breaker);
+    LivePolicy {
+        batch_interval: dashboard.batch_interval,
+        max_batch: dashboard.max_batch,
+        heartbeat: dashboard.heartbeat,
+        idle_stop: dashboard.idle_stop,
+        max_successes_per_second: dashboard.max_successes_per_second,
+        stats_window: dashboard.stats_window,
+        max_viewers: dashboard.max_viewers,
+        system: dashboard.system,
+        lag_threshold: dashboard.lag_threshold,
+        default_strategy: settings.routing.default_strategy,
+        breaker: BreakerLimits { failures: breaker.failure_threshold, successes: breaker.success_threshold },
+        node: settings.cluster.node_id.as_deref().unwrap_or("local").into(),
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::io;
+#[cfg(feature = "otlp")]
+use std::sync::Arc;
 
 use lasso_layers::attempt::Attempt;
 use lasso_layers::call::{Call, Failure, Reply};
@@ -16,10 +18,14 @@ use tower::util::BoxCloneSyncService;
 
 use crate::config::Settings;
 use crate::history::{History, Recorder};
+use crate::live::Broadcasts;
+use crate::metrics::Metrics;
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy, WebSocketPolicy, WebSockets};
 use crate::streams::Hub;
 use crate::tasks::{Asker, Background};
+#[cfg(feature = "otlp")]
+use crate::traces::{Exporter, TracePolicy};
 use crate::upstream::ws::Connector;
 use crate::upstream::{HttpUpstream, Upstreams, WsUpstream};
 use crate::{policies, stack};
@@ -35,7 +41,12 @@ pub struct Router {
     policy: ServerPolicy,
     background: Background,
     hub: Hub,
+    live: Broadcasts,
     history: Option<History>,
+    counts: bool,
+    scrapers: Option<TcpListener>,
+    #[cfg(feature = "otlp")]
+    exporter: Option<Exporter>,
 }
 
 impl Router {
@@ -82,11 +93,16 @@ impl Router {
                 connector,
             ),
             stack: stack::stack(&runtime, settings, upstream, hub.clone()),
+            live: Broadcasts::new(&runtime, settings, hub.clone()),
             hub,
             ingress: policies::ingress(settings),
             websocket: policies::websocket(settings),
             policy: policies::server(settings),
             history: None,
+            counts: settings.metrics.enabled,
+            scrapers: None,
+            #[cfg(feature = "otlp")]
+            exporter: None,
             runtime,
         }
     }
@@ -95,6 +111,24 @@ impl Router {
     #[must_use]
     pub fn history(self, history: History) -> Self {
         Self { history: Some(history), ..self }
+    }
+
+    /// Sends traces of calls to a collector while it serves.
+    ///
+    /// # Errors
+    ///
+    /// If the policy has no usable address.
+    #[cfg(feature = "otlp")]
+    pub fn traces(self, policy: TracePolicy) -> Result<Self, crate::traces::Error> {
+        let (spans, exporter) = Exporter::new(policy)?;
+        self.runtime.observed.listen(Arc::new(spans));
+        Ok(Self { exporter: Some(exporter), ..self })
+    }
+
+    /// Serves the figures for Prometheus to whoever connects here, and not beside the calls.
+    #[must_use]
+    pub fn scrapers(self, listener: TcpListener) -> Self {
+        Self { scrapers: Some(listener), ..self }
     }
 
     /// The stores.
@@ -136,20 +170,44 @@ impl Router {
         let (requests, outboxes) = (self.runtime.budget.clone(), self.runtime.outboxes.clone());
         let sockets = WebSockets::with(self.stack.clone(), self.websocket, requests, outboxes);
         let ingress = Ingress::new(self.stack).policy(self.ingress).budget(self.runtime.budget.clone());
-        let recorder = self
-            .history
-            .clone()
-            .map(|history| Recorder::new(history, self.runtime.live.clone(), self.runtime.benchmarks));
-        let api = Api::new(self.runtime, self.history, Instant::now());
+        let recorder = self.history.clone().map(|history| {
+            let Runtime { live, benchmarks, breaker_log, .. } = &self.runtime;
+            Recorder::new(history, live.clone(), *benchmarks, breaker_log.clone())
+        });
+        #[cfg(feature = "otlp")]
+        let exporter = self.exporter;
+        let metrics = self.counts.then(|| Metrics::new(self.runtime.clone(), sockets.clients()));
+        let scrapers = self.scrapers;
+        let watching = {
+            let sockets = sockets.clone();
+            self.live.clone().run(move || sockets.open())
+        };
+        let mut api = Api::new(self.runtime, self.history, Instant::now()).live(self.live);
+        if let Some(metrics) = &metrics {
+            api = api.figures(metrics.clone(), scrapers.is_none());
+        }
         async move {
             let mut tasks = JoinSet::new();
             tasks.spawn(background);
+            tasks.spawn(watching);
+            if let Some(metrics) = metrics {
+                tasks.spawn(metrics.clone().keep());
+                if let Some(listener) = scrapers {
+                    tasks.spawn(metrics.serve(listener));
+                }
+            }
             // Not among the tasks, which end where they are: it has a last thing to write.
             let (serving, end) = oneshot::channel::<()>();
             let recording = recorder.map(|recorder| {
                 // The other side says nothing. It goes.
                 tokio::spawn(recorder.run(async { end.await.unwrap_or_default() }))
             });
+            // As the history, it has something left to send.
+            #[cfg(feature = "otlp")]
+            let (tracing, traces_end) = oneshot::channel::<()>();
+            #[cfg(feature = "otlp")]
+            let exporting = exporter
+                .map(|exporter| tokio::spawn(exporter.run(async { traces_end.await.unwrap_or_default() })));
             let cut = server::serve(listener, ingress, sockets, api, self.policy, ended).await;
             if cut > 0 {
                 tracing::warn!(event = "lasso.drain_limit", connections = cut, "connections were cut off");
@@ -159,6 +217,15 @@ impl Router {
                 && let Err(error) = recording.await
             {
                 tracing::error!(%error, "the history's task panicked");
+            }
+            #[cfg(feature = "otlp")]
+            {
+                drop(tracing);
+                if let Some(exporting) = exporting
+                    && let Err(error) = exporting.await
+                {
+                    tracing::error!(%error, "the task of traces panicked");
+                }
             }
         }
     }

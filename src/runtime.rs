@@ -1,7 +1,10 @@
 //! Every store of the process.
 
+use std::sync::Arc;
+
 use lasso_layers::attempt::benchmark::Benchmarks;
 use lasso_layers::attempt::breaker::Breakers;
+use lasso_layers::attempt::classify::Classifications;
 use lasso_layers::attempt::pace::Paces;
 use lasso_layers::attempt::stall::Stalls;
 use lasso_layers::call::failover::Failovers;
@@ -14,6 +17,7 @@ use lasso_layers::state::health::HealthRows;
 use lasso_layers::state::heights::Heights;
 
 use crate::config::Settings;
+use crate::history::BreakerLog;
 use crate::observe::Observed;
 use crate::policies;
 use crate::strangers::Strangers;
@@ -53,8 +57,12 @@ pub struct Runtime {
     pub streams: StreamCounters,
     /// Bytes that wait for clients of WebSockets.
     pub outboxes: OutboxBudget,
+    /// How errors of upstreams were classified.
+    pub classifications: Classifications,
     /// What happened, and what happens.
     pub observed: Observed,
+    /// The latest changes of breakers.
+    pub breaker_log: BreakerLog,
     /// Where layers and tasks have their random numbers from.
     pub entropy: Entropy,
 }
@@ -75,6 +83,8 @@ impl Runtime {
         let strangers = Strangers::default();
         let links = policies::links(settings);
         let observed = Observed::new(settings.observability.kept_decisions);
+        let breaker_log = BreakerLog::default();
+        observed.listen(Arc::new(breaker_log.clone()));
         breakers.observe({
             let observed = observed.clone();
             move |channel, transition| observed.breaker_changed(channel, transition)
@@ -102,7 +112,9 @@ impl Runtime {
             limits: Limits::new(),
             budget: ByteBudget::with_min_charge(server.inflight_bytes, server.inflight_min_charge_bytes),
             outboxes: OutboxBudget::new(settings.websocket.outbox_total_bytes as usize),
+            classifications: Classifications::new(),
             observed,
+            breaker_log,
             entropy,
         }
     }

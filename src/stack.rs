@@ -50,11 +50,7 @@ where
     let stack = ServiceBuilder::new()
         // === once for each call ===
         // Outermost, so that every outcome is logged, refusals too.
-        .layer(
-            ObserveLayer::new(policies::observe(settings))
-                .entropy(runtime.entropy.clone())
-                .observer(Arc::new(runtime.observed.clone())),
-        )
+        .layer(observe(ObserveLayer::new(policies::observe(settings)), runtime, settings))
         // Names become positions in one snapshot; everything further in needs that.
         .layer(ProfileLayer::new(runtime.live.clone(), policies::profile(settings)))
         // Cheap answers and refusals come before anything is paid for.
@@ -88,14 +84,19 @@ where
     // A stream that could not be answered by one provider asks the others.
     let candidates = candidates(runtime).filter(Stage::Custom, Others);
     let stack = ServiceBuilder::new()
-        .layer(
-            ObserveLayer::for_own_calls()
-                .entropy(runtime.entropy.clone())
-                .observer(Arc::new(runtime.observed.clone())),
-        )
+        .layer(observe(ObserveLayer::for_own_calls(), runtime, settings))
         .layer(ProfileLayer::new(runtime.live.clone(), policies::profile(settings)))
         .service(forwarding(runtime, settings, upstream, candidates));
     BoxCloneSyncService::new(stack)
+}
+
+/// Who hears of calls, and whether they are traced.
+fn observe(layer: ObserveLayer, runtime: &Runtime, settings: &Settings) -> ObserveLayer {
+    let layer = layer.entropy(runtime.entropy.clone()).observer(Arc::new(runtime.observed.clone()));
+    match policies::trace_sampling(settings) {
+        Some(rate) => layer.traces(rate),
+        None => layer,
+    }
 }
 
 /// What rules a channel out, beside what the catalogue says.
@@ -156,6 +157,6 @@ where
         .layer(StallLayer::new(runtime.stalls))
         .layer(TimeoutLayer::new())
         // Innermost: everyone outside sees categories, not codes.
-        .layer(ClassifyLayer::new())
+        .layer(ClassifyLayer::new().count(runtime.classifications))
         .service(upstream)
 }

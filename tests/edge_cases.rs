@@ -2,7 +2,8 @@
 //!
 //! Behaviour is specified down to numbered cases, and each of them is held by at least one test called
 //! `routing_17_case_<number>_<what_happens>` or `streaming_11_case_<number>_<what_happens>`, at whatever level it is
-//! stated best. This walks the sources and names the numbers that are missing.
+//! stated best: a function of Rust, or a test of the suite over real processes. This walks the sources and names the
+//! numbers that are missing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,18 +15,19 @@ struct Chapter {
     prefix: &'static str,
     /// How many there are.
     cases: u32,
-    /// Up to which they must have a test.
-    tested: u32,
+    /// Those that need no test yet.
+    untested: &'static [u32],
 }
 
-const ROUTING: Chapter = Chapter { prefix: "fn routing_17_case_", cases: 70, tested: 70 };
-/// What comes after the tested ones is of dashboard, cluster and operations.
-const STREAMING: Chapter = Chapter { prefix: "fn streaming_11_case_", cases: 60, tested: 50 };
+const ROUTING: Chapter = Chapter { prefix: "routing_17_case_", cases: 70, untested: &[] };
+/// What is left out is of dashboard, probe and cluster.
+const STREAMING: Chapter =
+    Chapter { prefix: "streaming_11_case_", cases: 60, untested: &[51, 52, 53, 54, 55, 56, 57, 59] };
 
 /// How many tests each case has.
 type Tests = BTreeMap<u32, u32>;
 
-/// Reads every Rust source in and below a folder, except what was built or fetched.
+/// Reads every source of a test in and below a folder, except what was built or fetched.
 fn walk(folder: &Path, prefix: &str, tests: &mut Tests) {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     for entry in entries {
@@ -35,9 +37,14 @@ fn walk(folder: &Path, prefix: &str, tests: &mut Tests) {
             if !name.starts_with('.') && !["target", "node_modules"].contains(&&*name) {
                 walk(&path, prefix, tests);
             }
-        } else if name.ends_with(".rs") {
+        } else if name.ends_with(".rs") || name.ends_with(".test.mjs") {
             let source = fs::read_to_string(&path);
-            collect(&source.unwrap_or_else(|error| panic!("{}: {error}", path.display())), prefix, tests);
+            let source = source.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            if name.ends_with(".rs") {
+                collect(&source, prefix, tests);
+            } else {
+                collect_script(&source, prefix, tests);
+            }
         }
     }
 }
@@ -57,16 +64,30 @@ fn collect(source: &str, prefix: &str, tests: &mut Tests) {
     }
 }
 
+/// Counts the tests of a script that are named after a case.
+fn collect_script(source: &str, prefix: &str, tests: &mut Tests) {
+    let names = source.lines().filter_map(|line| line.trim().strip_prefix("test('"));
+    for case in names.filter_map(|name| number(name, prefix)) {
+        *tests.entry(case).or_default() += 1;
+    }
+}
+
 /// The number in the name of the function that begins on this line.
 fn case_of(line: &str, prefix: &str) -> Option<u32> {
-    let name = line.strip_prefix("async ").unwrap_or(line).strip_prefix(prefix)?;
-    name.split_once('_')?.0.parse().ok()
+    number(line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ")?, prefix)
+}
+
+/// The number in the name of a test.
+fn number(name: &str, prefix: &str) -> Option<u32> {
+    name.strip_prefix(prefix)?.split_once('_')?.0.parse().ok()
 }
 
 fn check(chapter: &Chapter) {
     let mut tests = Tests::new();
     walk(Path::new(env!("CARGO_MANIFEST_DIR")), chapter.prefix, &mut tests);
-    let missing: Vec<_> = (1..=chapter.tested).filter(|case| !tests.contains_key(case)).collect();
+    let missing: Vec<_> = (1..=chapter.cases)
+        .filter(|case| !tests.contains_key(case) && !chapter.untested.contains(case))
+        .collect();
     assert!(missing.is_empty(), "cases without a test: {missing:?}");
     let unknown: Vec<_> = tests.keys().filter(|case| !(1..=chapter.cases).contains(*case)).collect();
     assert!(unknown.is_empty(), "tests of cases that do not exist: {unknown:?}");
@@ -103,6 +124,20 @@ fn only_what_the_harness_runs_counts() {
         CASE_13() {}
     ";
     let mut tests = Tests::new();
-    collect(&source.replace("CASE_", ROUTING.prefix), ROUTING.prefix, &mut tests);
+    let prefix = format!("fn {}", ROUTING.prefix);
+    collect(&source.replace("CASE_", &prefix), ROUTING.prefix, &mut tests);
     assert_eq!(tests, Tests::from([(7, 2), (8, 1)]));
+}
+
+#[test]
+fn tests_of_scripts_count() {
+    let source = "
+        test('CASE_7_a', async (t) => {
+        // test('CASE_8_is_a_comment', async (t) => {
+        test('something of CASE_9_b', () => {});
+        test('CASE_10', () => {});
+    ";
+    let mut tests = Tests::new();
+    collect_script(&source.replace("CASE_", ROUTING.prefix), ROUTING.prefix, &mut tests);
+    assert_eq!(tests, Tests::from([(7, 1)]));
 }

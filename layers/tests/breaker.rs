@@ -600,6 +600,28 @@ async fn the_observer_hears_every_change_of_state() {
     assert!(opened.recovery_timeout.unwrap() > Duration::from_secs(120));
 }
 
+#[tokio::test(start_paused = true)]
+async fn failures_that_count_are_told_with_the_state_they_met() {
+    let breakers = breakers();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let sink = heard.clone();
+    breakers.observe_failures(move |channel, state, category| {
+        sink.lock().unwrap().push((channel.transport, state, category));
+    });
+    let attempt = an_attempt();
+    let channel = attempt.channel();
+    let fail = |category| breakers.probe_failed(channel, &answered(category), Instant::now());
+    fail(Category::RateLimit);
+    assert_eq!(*heard.lock().unwrap(), [], "the provider is not to blame");
+    open(&breakers, &attempt);
+    let opened_by = heard.lock().unwrap().pop();
+    assert!(matches!(opened_by, Some((Transport::Http, BreakerState::Closed, _))), "{opened_by:?}");
+    heard.lock().unwrap().clear();
+    advance(Duration::from_secs(64)).await;
+    fail(Category::Timeout);
+    assert_eq!(*heard.lock().unwrap(), [(Transport::Http, BreakerState::HalfOpen, Category::Timeout)]);
+}
+
 #[test]
 fn many_threads_agree_on_one_word() {
     const THREADS: usize = 8;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use lasso_layers::attempt::Attempt;
-use lasso_layers::attempt::classify::ClassifyLayer;
+use lasso_layers::attempt::classify::{Classifications, ClassifyLayer, Path};
 use lasso_layers::call::{
     BoxError, Dispatch, ErrorReply, Failure, Reply, StatusFailure, TransportKind, UpstreamFailure,
 };
@@ -64,6 +64,28 @@ fn answer(outcome: Result<Reply, Failure>) -> (ErrorObject, Category) {
         Ok(Reply::Error(reply)) => (reply.error, reply.category),
         other => panic!("not an answer: {other:?}"),
     }
+}
+
+#[tokio::test]
+async fn classifications_are_counted_by_provider_category_and_path() {
+    let counts = Classifications::new();
+    let rule = ErrorRule { code: Some(-32099), message_contains: Vec::new(), category: Category::RateLimit };
+    let attempt = attempt_with(vec![rule]);
+    let provider = attempt.provider().key;
+    for code in [-32099, -32601, -32601] {
+        let error = ErrorObject::new(code, "no words that mean anything");
+        let service = service_fn(move |_: Attempt| {
+            let reply = Reply::error(error.clone(), Category::UnknownError);
+            async move { Ok::<_, Failure>(reply) }
+        });
+        let layer = ClassifyLayer::new().count(counts);
+        layer.layer(service).oneshot(attempt.clone()).await.unwrap_err();
+    }
+    let counted: Vec<_> = counts.of(provider).collect();
+    assert_eq!(
+        counted,
+        [(Category::RateLimit, Path::ProviderRule(0), 1), (Category::MethodNotFound, Path::CodeBased, 2),]
+    );
 }
 
 #[tokio::test]

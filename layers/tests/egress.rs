@@ -106,8 +106,13 @@ impl HttpBody for Piped {
 /// No test waits longer for an outcome.
 const LIMIT: Duration = Duration::from_secs(20);
 
-const SMALL: EgressPolicy =
-    EgressPolicy { max_buffered: 16, max_held: 4096, max_refusal: 64, stream_idle: Duration::from_secs(30) };
+const SMALL: EgressPolicy = EgressPolicy {
+    max_buffered: 16,
+    max_held: 4096,
+    max_refusal: 64,
+    stream_idle: Duration::from_secs(30),
+    propagate_traces: false,
+};
 
 /// An attempt of this request, which is one as clients write it.
 fn attempt_of(request: &str) -> Attempt {

@@ -63,7 +63,7 @@ impl Providers {
     async fn attempt(self, attempt: Attempt) -> Result<Reply, Failure> {
         tokio::time::sleep(self.takes).await;
         attempt.call().journal().add_upstream(self.takes);
-        attempt.candidate().set_upstream(self.takes);
+        attempt.candidate().set_upstream(Duration::ZERO, self.takes);
         match (self.error)(&attempt.provider().id) {
             None => Ok(testing::reply("\"0x1\"")),
             Some((category, message)) => Err(Failure::Upstream(Box::new(UpstreamFailure {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lasso_layers::attempt::benchmark::{Benchmarks, Series, Summary};
 use lasso_layers::catalog::{Catalog, Chain, MethodId, Profile, Provider, ProviderKey, Transport};
+use lasso_layers::state::{Histogram, LatencyReading};
 
 use super::snapshot::{SeriesName, Snapshot, Tallies, Tally};
 use crate::clock::Moment;
@@ -23,6 +24,15 @@ struct Sums {
     successes: u64,
     failures: u64,
     latency: Duration,
+    latencies: LatencyReading,
+}
+
+/// What was added to the sums of a series.
+struct New {
+    successes: u64,
+    failures: u64,
+    latency: Duration,
+    latencies: Histogram,
 }
 
 /// What happened since the ledger was last brought up to date.
@@ -51,11 +61,15 @@ impl Ledger {
                 continue;
             }
             for series in all_series(provider.key) {
-                let Some(summary) = benchmarks.read(series) else { continue };
-                let total = Sums::of(&summary);
-                sums.insert(series, total);
+                let Some((summary, latencies)) = benchmarks.reading(series) else { continue };
+                let total = Sums::of(&summary, latencies);
                 let written = self.written.get(&series).copied().unwrap_or_default();
-                let Some(new) = total.since(written) else { continue };
+                let Some(new) = total.since(&written) else {
+                    // A latency may be there already whose call is not counted yet: it is new then.
+                    sums.insert(series, written);
+                    continue;
+                };
+                sums.insert(series, total);
                 let name = SeriesName {
                     provider: provider.id.to_string(),
                     method: series.method.name().to_owned(),
@@ -66,6 +80,7 @@ impl Ledger {
                     failures: new.failures,
                     latency_micros: u64::try_from(new.latency.as_micros()).unwrap_or(u64::MAX),
                     updated_ms: now.unix_ms_of(summary.updated),
+                    latencies: new.latencies,
                 };
                 snapshots.entry((&profile.slug, &chain.key)).or_default().insert(name, tally);
             }
@@ -88,18 +103,21 @@ impl Ledger {
 }
 
 impl Sums {
-    const fn of(summary: &Summary) -> Self {
-        Self { successes: summary.successes, failures: summary.failures, latency: summary.total_latency }
+    const fn of(summary: &Summary, latencies: LatencyReading) -> Self {
+        let Summary { successes, failures, total_latency, .. } = *summary;
+        Self { successes, failures, latency: total_latency, latencies }
     }
 
     /// What was added to earlier sums; nothing if nothing was. Sums that have become smaller began anew.
-    fn since(self, earlier: Self) -> Option<Self> {
+    fn since(&self, earlier: &Self) -> Option<New> {
+        let nothing = Self::default();
         let grown = self.successes >= earlier.successes && self.failures >= earlier.failures;
-        let earlier = if grown { earlier } else { Self::default() };
-        let new = Self {
+        let earlier = if grown { earlier } else { &nothing };
+        let new = New {
             successes: self.successes - earlier.successes,
             failures: self.failures - earlier.failures,
             latency: self.latency.saturating_sub(earlier.latency),
+            latencies: self.latencies.since(&earlier.latencies),
         };
         (new.successes > 0 || new.failures > 0).then_some(new)
     }
@@ -186,7 +204,7 @@ mod tests {
         let at = bench.start + Duration::from_secs(4);
         bench.benchmarks.success(bench.series("a"), Duration::from_millis(3), at);
         bench.benchmarks.failure(bench.series("a"), at);
-        let tally = *bench.difference().snapshots[0].tallies.values().next().unwrap();
+        let tally = bench.difference().snapshots[0].tallies.values().next().unwrap().clone();
         // To the millisecond, which instants are rounded down to.
         assert!((1_699_999_993_999..=1_699_999_994_000).contains(&tally.updated_ms), "{}", tally.updated_ms);
         // Not settled, so it is still new.
@@ -194,6 +212,25 @@ mod tests {
         assert_eq!(bench.settle(), []);
         bench.benchmarks.success(bench.series("a"), Duration::from_millis(5), at);
         assert_eq!(bench.settle(), one("a", 1, 0, 5_000));
+    }
+
+    #[test]
+    fn the_distribution_is_that_of_the_interval() {
+        let mut bench = Bench::new(&["a"]);
+        let mut p50 = |millis: u64| {
+            for _ in 0..3 {
+                bench.benchmarks.success(bench.series("a"), Duration::from_millis(millis), bench.start);
+            }
+            let difference = bench.difference();
+            let tally = difference.snapshots[0].tallies.values().next().unwrap();
+            let counted: u64 = tally.latencies.buckets().map(|(_, count)| count).sum();
+            let found = tally.latencies.at(0.5).unwrap().as_secs_f64() * 1e3;
+            assert!((found / millis as f64 - 1.0).abs() < 0.123, "{found} is not {millis}");
+            bench.ledger.settle(difference);
+            counted
+        };
+        // Not over all calls that there ever were.
+        assert_eq!([p50(100), p50(5), p50(5), p50(2_000)], [3; 4]);
     }
 
     #[test]
@@ -229,8 +266,9 @@ mod tests {
             successes,
             failures,
             latency: Duration::from_millis(millis),
+            latencies: LatencyReading::default(),
         };
-        let new = sums(2, 0, 7).since(sums(5, 1, 90)).unwrap();
+        let new = sums(2, 0, 7).since(&sums(5, 1, 90)).unwrap();
         assert_eq!((new.successes, new.failures, new.latency), (2, 0, Duration::from_millis(7)));
     }
 }

@@ -1,7 +1,7 @@
 //! What providers did in the past, in a database file, for people to look at. Nothing is ever routed by it.
 //!
 //! **What is written.** Once in an interval one task takes what every series (profile, chain, provider, method,
-//! transport) did since the time before and commits it in one transaction, on a thread for blocking work. Calls
+//! transport) did since the time before, and how breakers changed, and commits it in one transaction, on a thread for blocking work. Calls
 //! neither wait for it nor notice it. A process that is killed loses at most the calls since its last commit: what is
 //! in the file is whole, because pages that are in use are never overwritten and a commit is one switch from the old
 //! state to the new one. A process that ends in order writes a last time.
@@ -17,19 +17,23 @@
 //! says so, and a new one begins. This program never deletes a file.
 //!
 //! ```text
-//! Benchmarks ── Ledger ──► Archive ──► Summing ──► GET /api/history
-//!               what is    the file    by the
-//!               new                    hour
+//! Benchmarks ── Ledger ──► Archive ──► Summing ──► GET /api/history (by the hour), /api/series (by the step of a chart)
+//!               what is    the file    by spans
+//!               new
+//! Breakers ──── BreakerLog ──┴─────────────────► GET /api/breakers
 //! ```
 
 mod archive;
+mod breakers;
+mod bytes;
 mod codec;
 mod error;
-mod hours;
 mod ledger;
 mod open;
+mod query;
 mod recorder;
 mod snapshot;
+mod spans;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -42,10 +46,14 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use self::archive::{Archive, Bounds};
+pub(crate) use self::breakers::Entries;
+pub use self::breakers::{BreakerEntry, BreakerLog, BreakerPage, BreakerQuery, Place};
 pub use self::error::Error;
-pub use self::hours::{Hour, Page};
+pub(crate) use self::query::HOUR;
+pub use self::query::{HistoryQuery, SeriesFilter};
 pub(crate) use self::recorder::Recorder;
 pub use self::snapshot::{SeriesName, Tallies, Tally};
+pub use self::spans::{Page, Span};
 
 /// The name of the file in its folder.
 const FILE: &str = "history.redb";
@@ -64,19 +72,6 @@ pub struct HistoryPolicy {
     pub retention: Duration,
     /// The size of the file, in bytes.
     pub max_bytes: u64,
-}
-
-/// Which part of the history is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HistoryQuery {
-    /// The slug of one profile, which need not exist any more.
-    pub profile: String,
-    /// The key of one chain; every chain where there is none.
-    pub chain: Option<String>,
-    /// The first moment, in seconds since 1970. The hour it lies in is read whole.
-    pub from: u64,
-    /// The moment after the last, in seconds since 1970. The hour it lies in is read whole.
-    pub to: u64,
 }
 
 /// A handle on the history; clones share the file.
@@ -103,7 +98,13 @@ impl History {
         Self { shared: Arc::new(Shared { archive, policy, turn: Arc::new(Semaphore::new(1)) }) }
     }
 
-    /// Sums up the hours that a query touches and makes an answer of them, on a thread for blocking work and one query
+    /// The time between two snapshots.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        self.shared.policy.interval
+    }
+
+    /// Sums up the spans that a query touches and makes an answer of them, on a thread for blocking work and one query
     /// at a time. A page is bounded; see [`Page::next_from`].
     ///
     /// Cancel safety: a read whose future is dropped goes on to its end, unheard, and keeps the next one waiting.
@@ -116,12 +117,25 @@ impl History {
         query: HistoryQuery,
         answer: impl FnOnce(&HistoryQuery, Page) -> T + Send + 'static,
     ) -> Result<T, Error> {
+        self.in_turn(move |archive| archive.read(&query).map(|page| answer(&query, page))).await
+    }
+
+    /// The changes of breakers that a query asks for and that are written down: the newest, and a few more than an
+    /// answer has. Reads as [`read`](Self::read) does.
+    pub(crate) async fn breakers(&self, query: BreakerQuery) -> Result<Entries, Error> {
+        self.in_turn(move |archive| archive.read_changes(&query)).await
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        reading: impl FnOnce(&Archive) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let shared = self.shared.clone();
         // Never closed.
         let turn = shared.turn.clone().acquire_owned().await.map_err(|_| Error::Closed)?;
         let read = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            shared.archive.read(&query).map(|page| answer(&query, page))
+            reading(&shared.archive)
         });
         // A panic is the database's, and the next round of writing finds out what is wrong.
         read.await.unwrap_or(Err(Error::Closed))

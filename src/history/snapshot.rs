@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lasso_layers::catalog::Transport;
+use lasso_layers::state::Histogram;
 
 /// One method of one provider over one transport, by name: the numbers of one process mean nothing to the next.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,7 +18,7 @@ pub struct SeriesName {
 }
 
 /// What a series did within some time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// How many attempts succeeded.
     pub successes: u64,
@@ -27,6 +28,9 @@ pub struct Tally {
     pub latency_micros: u64,
     /// When the last outcome was recorded, in milliseconds since 1970.
     pub updated_ms: u64,
+    /// The latencies of the successes. It is empty where an earlier version wrote the tally, and may hold calls that
+    /// ended while it was taken.
+    pub latencies: Histogram,
 }
 
 impl Tally {
@@ -49,13 +53,14 @@ impl Tally {
     }
 
     /// Adds what the same series did at another time. Sums of sums weigh every call the same.
-    pub(super) const fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.successes = self.successes.saturating_add(other.successes);
         self.failures = self.failures.saturating_add(other.failures);
         self.latency_micros = self.latency_micros.saturating_add(other.latency_micros);
         if other.updated_ms > self.updated_ms {
             self.updated_ms = other.updated_ms;
         }
+        self.latencies.add(&other.latencies);
     }
 }
 

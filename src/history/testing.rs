@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use lasso_layers::catalog::Transport;
+use lasso_layers::state::Histogram;
 use tracing::subscriber::DefaultGuard;
 
 use super::snapshot::{SeriesName, Snapshot, Tallies, Tally};
@@ -21,6 +22,7 @@ pub(super) fn tallies(rows: &[(&str, &str, u64, u64, u64)]) -> Tallies {
             failures: *failures,
             latency_micros: *latency_micros,
             updated_ms: 0,
+            latencies: Histogram::default(),
         };
         (name, tally)
     });

@@ -21,10 +21,11 @@ use super::fanout::Fanout;
 use super::key::StreamKey;
 use super::policy::HubPolicy;
 use super::pool::Pool;
+use super::record::{Figures, Record, StreamReport};
 use super::{pending, stream};
 use crate::clock::Moment;
 use crate::config::Settings;
-use crate::observe::{Event, Observed, StreamChange};
+use crate::observe::{Event, Observed, Recovery, StreamChange};
 use crate::policies;
 use crate::runtime::Runtime;
 
@@ -57,6 +58,7 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 pub(super) struct Handle {
     pub(super) fanout: Fanout,
+    pub(super) record: Record,
     task: OnceLock<AbortHandle>,
 }
 
@@ -120,6 +122,13 @@ impl Hub {
         super::upkeep::run(self.shared.clone())
     }
 
+    /// Every stream there is, in no order, as it is now.
+    #[must_use]
+    pub fn streams(&self) -> Vec<StreamReport> {
+        let streams = self.shared.streams();
+        streams.iter().map(|(key, handle)| report(key, handle)).collect()
+    }
+
     /// Enters a stream, which begins if there is none.
     fn join(
         &self,
@@ -170,6 +179,27 @@ impl Subscriptions for Hub {
         let (membership, established) = self.join(key, plan, &subscriber);
         established.await.map_err(|_| CreationFailure::UpstreamEstablishmentFailed)?;
         Ok(membership)
+    }
+}
+
+fn report(key: &StreamKey, handle: &Handle) -> StreamReport {
+    let Figures { started, state, last_block, failovers, filled_blocks, provider } = handle.record.figures();
+    StreamReport {
+        profile: key.profile.clone(),
+        chain_id: key.chain_id,
+        pin: key.pin.clone(),
+        topic: key.topic.name(),
+        filter: match &key.topic {
+            Topic::Logs(filter) => Some(String::from_utf8_lossy(filter.json()).into_owned()),
+            Topic::NewHeads | Topic::NewPendingTransactions => None,
+        },
+        subscribers: handle.fanout.len(),
+        state,
+        provider,
+        last_block,
+        failovers,
+        filled_blocks,
+        started,
     }
 }
 
@@ -241,6 +271,19 @@ pub(super) struct Finale {
 impl Finale {
     /// Tells observers of a change: what it is, of which provider, and why.
     pub(super) fn tell(&self, change: &'static str, channel: Option<&Channel>, detail: &'static str) {
+        self.note(self.change(change, channel, detail));
+    }
+
+    /// Tells that the stream goes on with another provider.
+    pub(super) fn tell_recovered(&self, channel: &Channel, recovery: Recovery) {
+        self.note(StreamChange { recovery: Some(recovery), ..self.change("recovered", Some(channel), "") });
+    }
+
+    fn note(&self, change: StreamChange) {
+        self.shared.observed.note(Event::Stream(change));
+    }
+
+    fn change(&self, change: &'static str, channel: Option<&Channel>, detail: &'static str) -> StreamChange {
         let catalog = self.shared.chooser.live.load();
         let chains = catalog.profile(&self.key.profile).map_or(&[][..], |(_, profile)| profile.chains());
         let chain = chains.iter().find(|chain| chain.chain_id == self.key.chain_id);
@@ -250,7 +293,7 @@ impl Finale {
             let is_its = |provider: &&Provider| provider.channels().any(|it| it.key == channel.key);
             providers.iter().find(is_its).map_or_else(|| channel.known_as.clone(), |it| it.id.clone())
         };
-        self.shared.observed.note(Event::Stream(StreamChange {
+        StreamChange {
             ts_ms: Moment::now().unix_ms(),
             profile: self.key.profile.clone(),
             chain: chain.map_or_else(|| self.key.chain_id.to_smolstr(), |chain| chain.key.clone()),
@@ -259,7 +302,8 @@ impl Finale {
             change,
             provider: channel.map(named),
             detail,
-        }));
+            recovery: None,
+        }
     }
 }
 

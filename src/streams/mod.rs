@@ -28,6 +28,7 @@ mod log;
 mod pending;
 mod policy;
 mod pool;
+mod record;
 mod stream;
 mod upkeep;
 
@@ -36,3 +37,4 @@ pub(crate) use self::fetch::Others;
 pub use self::hub::{Hub, Membership};
 pub(crate) use self::policy::HubPolicy;
 pub(crate) use self::pool::PoolPolicy;
+pub use self::record::{StreamReport, StreamState};

@@ -10,8 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use lasso_layers::call::session::Delivery;
 use lasso_layers::catalog::{Channel, ChannelKey};
+use smol_str::SmolStr;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::choose::able;
 use super::counters::Drops;
 use super::hub::{Finale, Handle, Shared};
 use super::key::StreamKey;
@@ -54,11 +56,14 @@ pub(super) async fn run(shared: Arc<Shared>, key: Arc<StreamKey>, handle: Arc<Ha
             continue;
         };
         let tap = finale.shared.pool.join(&channel, &finale.key.topic);
+        let provider = able(&plan, &finale.key).find(|(_, its)| its.key == channel.key);
+        let provider = provider.map(|(provider, _)| provider.id.clone());
         // Both are cancel safe: what a new catalogue interrupts is looked at anew, and the pool keeps the subscription.
         let gone = tokio::select! {
-            gone = pending.follow(&finale, &channel, tap) => gone,
+            gone = pending.follow(&finale, &channel, provider, tap) => gone,
             _ = catalog.changed() => continue,
         };
+        finale.handle.record.lost();
         match gone {
             Gone::Refused { lasting: true } => pending.refused.push(channel.key),
             Gone::Refused { lasting: false } | Gone::Lost(_) => pending.failed.push(channel.key),
@@ -97,7 +102,13 @@ impl Pending {
     }
 
     /// Passes on what a provider tells, until it stops.
-    async fn follow(&mut self, finale: &Finale, channel: &Channel, mut tap: Tap) -> Gone {
+    async fn follow(
+        &mut self,
+        finale: &Finale,
+        channel: &Channel,
+        provider: Option<SmolStr>,
+        mut tap: Tap,
+    ) -> Gone {
         let Finale { shared, key, handle } = finale;
         let Ok(first) = timeout(shared.policy.pool.confirm, tap.next()).await else {
             return Gone::Refused { lasting: false };
@@ -112,13 +123,14 @@ impl Pending {
                         log::established(key, channel);
                         finale.tell("subscribed", Some(channel), "");
                     }
+                    handle.record.served_by(provider.clone());
                     handle.fanout.establish();
                 }
                 Ok(Signal::Update(Update::Transaction(transaction))) => {
                     if self.known.is_new(&transaction) {
                         handle.fanout.deliver(&Arc::new(Delivery::of(&transaction)));
                     } else {
-                        shared.counters.dropped(Drops::DUPLICATE);
+                        shared.counters.dropped(key.chain_id, Drops::DUPLICATE);
                     }
                 }
                 Ok(Signal::Update(Update::Head(_) | Update::Log(_))) => {}

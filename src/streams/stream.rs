@@ -7,6 +7,7 @@ use lasso_layers::call::Plan;
 use lasso_layers::call::session::Delivery;
 use lasso_layers::call::subscribe::{LogFilter, Topic};
 use lasso_layers::catalog::{Channel, Provider};
+use smol_str::SmolStr;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -20,6 +21,7 @@ use super::hub::{Finale, Handle, Shared};
 use super::key::StreamKey;
 use super::leases::{Leases, Peers};
 use super::log;
+use crate::observe::Recovery;
 
 /// How long subscribers wait for the block that their stream begins with, once a provider has confirmed.
 const FIRST_BLOCK: Duration = Duration::from_secs(2);
@@ -110,6 +112,9 @@ impl Stream {
         self.coordinator.handle(input, now, &mut actions);
         self.perform(actions, now);
         self.acknowledge(now);
+        if let Some((block, _)) = self.coordinator.tip() {
+            self.finale.handle.record.told(block);
+        }
     }
 
     /// Tells those who wait that the stream is there, once they can be told.
@@ -120,6 +125,7 @@ impl Stream {
                 log::established(&self.finale.key, self.peers.channel(peer));
                 self.finale.tell("subscribed", Some(self.peers.channel(peer)), "");
             }
+            self.finale.handle.record.served_by(self.served_by());
             self.finale.handle.fanout.establish();
         }
     }
@@ -252,20 +258,25 @@ impl Stream {
     fn note(&self, note: Note) {
         let Finale { shared, key, .. } = &self.finale;
         let (counters, channel) = (&shared.counters, |peer| self.peers.channel(peer));
+        let record = &self.finale.handle.record;
         let budget = log::Budget { attempts: self.attempts, providers: able(&self.plan, key).count() };
         match note {
             Note::FailoverInitiated { from, reason } => {
                 counters.failed_over();
+                record.failed_over();
                 log::failover_initiated(key, channel(from), reason, budget);
                 self.finale.tell("failover", Some(channel(from)), reason);
             }
             Note::ResubscribeInitiated { to } => log::resubscribe_initiated(key, channel(to)),
             Note::FailoverCompleted { to, took, filled } => {
                 counters.recovered(filled);
+                record.filled(filled);
+                record.served_by(self.provider(channel(to)).map(|provider| provider.id.clone()));
                 log::failover_completed(key, channel(to), took, filled);
-                self.finale.tell("recovered", Some(channel(to)), "");
+                self.finale.tell_recovered(channel(to), Recovery { took, filled_blocks: filled });
             }
             Note::Degraded => {
+                record.degraded();
                 log::degraded(key, budget);
                 self.finale.tell("failed", None, "degraded");
             }
@@ -278,7 +289,7 @@ impl Stream {
                 log::reorganised(key, depth);
             }
             Note::Dropped(reason) => {
-                counters.dropped(reason);
+                counters.dropped(key.chain_id, reason);
                 log::dropped(key, reason);
             }
             Note::LateLog => counters.late_log(),
@@ -287,6 +298,12 @@ impl Stream {
                 log::gap_left(key, blocks);
             }
         }
+    }
+
+    /// The id of the provider that serves the stream now.
+    fn served_by(&self) -> Option<SmolStr> {
+        let provider = self.provider(self.peers.channel(self.coordinator.peer()?))?;
+        Some(provider.id.clone())
     }
 
     /// The provider of a WebSocket channel, if the chain still has it.

@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 pub use self::json::NestedJson;
-pub use self::sink::LogGuard;
+pub use self::sink::{LogGuard, dropped_lines};
 pub use self::text::PlainText;
 use crate::config::settings::{Log, LogFormat, LogLevel};
 

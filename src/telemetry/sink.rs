@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
@@ -13,6 +13,15 @@ use tracing_subscriber::fmt::MakeWriter;
 const CAPACITY: usize = 8 << 20;
 /// How long lines are gathered before they are written together.
 const GATHER: Duration = Duration::from_millis(20);
+
+/// Lines that were dropped since the process began. It has one log, and so one count; relaxed, because nothing else is
+/// read by it.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// How many lines were dropped since the process began, because nobody took the ones before them.
+pub fn dropped_lines() -> u64 {
+    DROPPED.load(Ordering::Relaxed)
+}
 
 /// A writer that only appends to a buffer. Handing each line to another thread at once would cost a wake-up a
 /// request, several times what formatting the line does.
@@ -64,6 +73,7 @@ impl Buffer {
         let mut lines = self.lock();
         if lines.bytes.len() + line.len() > CAPACITY {
             lines.dropped += 1;
+            DROPPED.fetch_add(1, Ordering::Relaxed);
             return;
         }
         lines.bytes.extend_from_slice(line);

@@ -9,12 +9,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use lasso_layers::call::{Dispatch, Failure, TransportFailure, TransportKind};
+use lasso_layers::call::{BoxError, Dispatch, Failure, TransportFailure, TransportKind};
 use lasso_layers::catalog::Transport;
 use lasso_layers::edge::egress::RequestBody;
 use tower::Service;
@@ -39,7 +39,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a TCP connection is silent before the system asks whether the peer is still there.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// An HTTP client with a pool of connections; a clone shares it.
+/// An HTTP client with a pool of connections; a clone shares it. `B` is the body of its requests.
 ///
 /// `https` addresses are served over HTTP/2 where the server chooses it by ALPN and over HTTP/1.1 otherwise, `http`
 /// addresses over HTTP/1.1. Redirects are not followed, compression is not asked for.
@@ -48,12 +48,14 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 ///
 /// **Cancel safety.** Dropping the future gives the exchange up; a connection that was being made for it is finished
 /// and goes to the pool.
-#[derive(Clone)]
-pub struct HttpClient {
-    client: Client<Dial, RequestBody>,
+pub struct HttpClient<B = RequestBody> {
+    client: Client<Dial, B>,
 }
 
-impl HttpClient {
+impl<B> HttpClient<B>
+where
+    B: Body<Data: Send> + Send,
+{
     /// With a pool of its own.
     ///
     /// # Errors
@@ -86,7 +88,10 @@ impl HttpClient {
     }
 }
 
-impl Service<Request<RequestBody>> for HttpClient {
+impl<B> Service<Request<B>> for HttpClient<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     type Response = Response<Incoming>;
     type Error = Failure;
     type Future = ClientFuture;
@@ -95,12 +100,19 @@ impl Service<Request<RequestBody>> for HttpClient {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<RequestBody>) -> ClientFuture {
+    fn call(&mut self, request: Request<B>) -> ClientFuture {
         ClientFuture { inner: self.client.request(request) }
     }
 }
 
-impl fmt::Debug for HttpClient {
+/// Whatever the body is: only the pool is cloned.
+impl<B> Clone for HttpClient<B> {
+    fn clone(&self) -> Self {
+        Self { client: self.client.clone() }
+    }
+}
+
+impl<B> fmt::Debug for HttpClient<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpClient").finish_non_exhaustive()
     }

@@ -16,5 +16,7 @@ mod tests;
 
 pub use self::client::{ClientFuture, HttpClient};
 pub use self::http::{HttpUpstream, UpstreamHttpPolicy};
+#[cfg(feature = "otlp")]
+pub(crate) use self::tls::client_config;
 pub use self::upstreams::{UpstreamFuture, Upstreams};
 pub use self::ws::WsUpstream;

@@ -16,7 +16,7 @@ use rustls_platform_verifier::Verifier;
 /// # Errors
 ///
 /// When one of `extra_roots` is not a certificate.
-pub(super) fn client_config(extra_roots: Vec<CertificateDer<'static>>) -> io::Result<ClientConfig> {
+pub(crate) fn client_config(extra_roots: Vec<CertificateDer<'static>>) -> io::Result<ClientConfig> {
     // The provider is named: with two of them in one program there would be no default.
     let provider = Arc::new(ring::default_provider());
     let has_extra_roots = !extra_roots.is_empty();

@@ -4,6 +4,7 @@
 //! and nothing asserts how long something took: order, counters and the state of the stores say it all.
 
 mod breaker;
+mod breakers;
 mod cli;
 mod embedded;
 mod explain;
@@ -19,11 +20,15 @@ mod metrics;
 mod observed;
 mod pace;
 mod passthrough;
+mod probe;
 mod profiles;
 mod reload;
 mod requests;
 mod secrets;
+mod series;
 mod sockets;
 mod stop;
 mod streams;
 mod support;
+#[cfg(feature = "otlp")]
+mod traces;

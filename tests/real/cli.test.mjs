@@ -118,7 +118,7 @@ describe('wrong usage ends with 2', () => {
 });
 
 describe('lasso serve', () => {
-  test('does not start over a refused profile', async (t) => {
+  test('streaming_11_case_58_a_profile_with_an_unset_variable_does_not_start', async (t) => {
     const profileText = profile([{ id: 'alpha', url: 'https://rpc.example/${LASSOTEST_NO_SUCH_KEY}' }]);
     const home = await Home.create({ profileText });
     t.after(() => home.remove());

@@ -158,6 +158,12 @@ impl Journal {
         }
     }
 
+    /// When the selection of channels began, if it did.
+    #[must_use]
+    pub fn selection_start(&self) -> Option<Instant> {
+        self.selection_start.get().copied()
+    }
+
     /// Time spent on selecting channels.
     #[must_use]
     pub fn selection(&self) -> Duration {

@@ -31,6 +31,7 @@ mod ranker;
 mod reasons;
 mod reply;
 mod route;
+mod trace;
 
 use std::fmt;
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub use self::ranker::{RankContext, Ranker};
 pub use self::reasons::{Finding, Opinion, Premises, Reasons};
 pub use self::reply::{Body, ErrorReply, Reply, StreamBody};
 pub use self::route::{ClientId, MetaMode, Origin, Route};
+pub use self::trace::{RemoteParent, SpanId, Trace, TraceId};
 
 use self::session::CallSession;
 use crate::catalog::MethodId;

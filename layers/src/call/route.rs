@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use smol_str::SmolStr;
 
+use super::{RemoteParent, Trace};
 use crate::catalog::{DEFAULT_PROFILE, Strategy, Transport};
 
 /// What the client, or the embedder on its behalf, said about where to go. Names, not yet looked up.
@@ -61,6 +62,10 @@ pub struct Origin {
     pub user_agent: Option<SmolStr>,
     /// Which routing metadata the client asked for.
     pub meta: MetaMode,
+    /// The trace that the client's request is a part of.
+    pub parent: Option<Box<RemoteParent>>,
+    /// Where the call stands in a trace, once somebody traces it.
+    pub trace: Option<Trace>,
 }
 
 /// The identity a rate limit is counted under.

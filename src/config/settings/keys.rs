@@ -64,8 +64,14 @@ sections! {
         "upstream_http" => upstream_http: UpstreamHttp = UpstreamHttp::default(), ();
         /// What is said and kept of how calls were routed.
         "observability" => observability: Observability = Observability::default(), ();
+        /// Pages that are kept up to date while somebody looks at them.
+        "dashboard" => dashboard: Dashboard = Dashboard::default(), ();
         /// The log.
         "log" => log: Log = Log::default(), ();
+        /// Figures for Prometheus.
+        "metrics" => metrics: Metrics = Metrics::default(), ();
+        /// Traces of calls, sent to a collector. For builds with the feature `otlp`.
+        "traces" => traces: Traces = Traces::default(), ();
         /// What providers did in the past, kept in a database file. Routing never depends on it.
         "history" => history: History = History::default(), ();
         /// How changed profiles are noticed. SIGHUP always reloads them.
@@ -322,6 +328,31 @@ sections! {
         "kept_decisions" => kept_decisions: usize = 4_096, 0..=100_000;
     }
 
+    /// Pages that are kept up to date while somebody looks at them.
+    Dashboard {
+        /// The least time between two messages to a page. With more than fifty viewers it grows, so that all of them
+        /// together are sent a thousand messages a second.
+        "batch_interval_ms" => batch_interval: Duration = ms(50), 50..=HOUR;
+        /// Events in one message.
+        "max_batch" => max_batch: usize = 100, 1..=1_000;
+        /// The time between two signs of life.
+        "heartbeat_ms" => heartbeat: Duration = ms(2_000), 100..=HOUR;
+        /// How long a profile is looked at when its last viewer has gone. Also how long a page may leave what it was sent
+        /// unread, once it has missed something.
+        "idle_stop_ms" => idle_stop: Duration = ms(30_000), 0..=DAY;
+        /// Successful calls that are told in detail each second, of each chain and apart for clients and the router's own
+        /// calls. Of others it is told how many there were. Failed ones are always told.
+        "max_successes_per_second" => max_successes_per_second: u32 = 256, 0..=1_000_000;
+        /// What the statistics of clients are about, in whole seconds.
+        "stats_window_ms" => stats_window: Duration = ms(60_000), 1_000..=60_000;
+        /// Viewers at once; more are refused.
+        "max_viewers" => max_viewers: usize = 256, 0..=1_000_000;
+        /// Blocks behind the others from which a provider is shown as lagging; 0 is never.
+        "lag_threshold_blocks" => lag_threshold: u64 = 2, 0..=1_000_000;
+        /// Whether the figures of the process are shown.
+        "system" => system: bool = true, ();
+    }
+
     /// The log.
     Log {
         /// The least important messages that are logged.
@@ -346,6 +377,33 @@ sections! {
         "slow_warn_ms" => slow_warn: Duration = ms(2_000), 1..=DAY;
         /// An upstream answer that took longer is an error.
         "very_slow_ms" => very_slow: Duration = ms(4_000), 1..=DAY;
+    }
+
+    /// Figures for Prometheus.
+    Metrics {
+        /// Whether they are kept, and served at `/metrics`.
+        "enabled" => enabled: bool = true, ();
+        /// An address for them alone. Without one they are served with everything else, to whoever can ask.
+        "listen" => listen: Option<SocketAddr> = None, ();
+    }
+
+    /// Traces of calls, for builds with the feature `otlp`.
+    Traces {
+        /// Where spans are sent, in OpenTelemetry's protocol over HTTP, such as `http://127.0.0.1:4318/v1/traces`. Without
+        /// one there are no traces. Headers for it are taken from `OTEL_EXPORTER_OTLP_HEADERS`.
+        "endpoint" => endpoint: Option<Secret> = None, ();
+        /// The share of traces that are recorded, of those that begin here. A client that begins one decides itself.
+        "sampling_rate" => sampling_rate: f64 = 1.0, 0.0..=1.0;
+        /// Whether providers are told the trace of a call, as `traceparent` and `tracestate`.
+        "propagate" => propagate: bool = false, ();
+        /// The name of this service in traces.
+        "service_name" => service_name: String = "lasso".to_owned(), ();
+        /// How long spans are gathered before they are sent.
+        "interval_ms" => interval: Duration = ms(1_000), 10..=HOUR;
+        /// How long one sending may take.
+        "timeout_ms" => timeout: Duration = ms(5_000), 10..=HOUR;
+        /// The most spans that wait to be sent; more are dropped and counted.
+        "max_queued" => max_queued: usize = 8_192, 1..=1_000_000;
     }
 
     /// What providers did in the past, kept in a database file.

@@ -19,9 +19,9 @@ use super::problem::{Located, Report};
 use setting::Setting;
 
 pub use self::keys::{
-    Admin, Batch, Benchmarks, BlockSync, CircuitBreaker, Cluster, Failover, Fastest, History,
-    LatencyWeighted, Log, Methods, Observability, Probe, Reload, Routing, Server, Settings, Stall,
-    Subscriptions, UpstreamHttp, UpstreamRateLimit, UpstreamWebsocket, Websocket,
+    Admin, Batch, Benchmarks, BlockSync, CircuitBreaker, Cluster, Dashboard, Failover, Fastest, History,
+    LatencyWeighted, Log, Methods, Metrics, Observability, Probe, Reload, Routing, Server, Settings, Stall,
+    Subscriptions, Traces, UpstreamHttp, UpstreamRateLimit, UpstreamWebsocket, Websocket,
 };
 pub use self::maps::{CategoryThresholds, MethodTimeouts};
 pub use self::setting::Secret;

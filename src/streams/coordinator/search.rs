@@ -26,7 +26,7 @@ pub(super) struct Search {
     excluded: Vec<Peer>,
     /// How often there was nobody left.
     rounds: u32,
-    /// When providers were asked within the last while.
+    /// When providers were asked within the last while, since the stream last moved on by itself.
     attempts: VecDeque<Instant>,
 }
 
@@ -83,11 +83,16 @@ impl Search {
         self.rejected.len() >= REJECTIONS
     }
 
-    /// The stream is served again: failures no longer count. Attempts do, or a stream that is lost again and again would
-    /// have no limit.
+    /// The stream is served again: failures no longer count. Attempts do, or a provider that confirms and is lost, again
+    /// and again, would be asked without limit.
     pub(super) fn succeed(&mut self) {
         self.excluded.clear();
         self.rounds = 0;
+    }
+
+    /// Whoever serves the stream has got it further: what it took to find them is no longer counted.
+    pub(super) fn prove(&mut self) {
+        self.attempts.clear();
     }
 }
 
@@ -135,6 +140,17 @@ mod tests {
         assert_eq!(search.choose(&[A], 3, start + millis(300)), Choice::Pause(start + millis(5000)));
         assert_eq!(search.choose(&[A], 3, start + millis(5000)), Choice::Ask(A));
         assert_eq!(search.choose(&[A], 3, start + millis(5000)), Choice::Pause(start + millis(5100)));
+    }
+
+    #[test]
+    fn attempts_count_until_the_stream_has_got_further() {
+        let now = Instant::now();
+        let mut search = Search::default();
+        assert_eq!(search.choose(&[A], 1, now), Choice::Ask(A));
+        search.succeed();
+        assert_eq!(search.choose(&[A], 1, now), Choice::Pause(now + millis(5000)));
+        search.prove();
+        assert_eq!(search.choose(&[A], 1, now), Choice::Ask(A));
     }
 
     #[test]

@@ -37,7 +37,7 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 const READ_BUFFER: usize = 32 * 1024;
 
 /// An open WebSocket.
-pub(super) type Socket = WebSocketStream<Line<TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>>>;
+pub(crate) type Socket = WebSocketStream<Line<TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>>>;
 
 /// Makes connections to WebSocket upstreams: name, TCP, TLS and handshake, within one time limit. A clone shares what it
 /// knows of certificates.
@@ -50,8 +50,8 @@ pub struct Connector {
 
 /// No connection was made.
 #[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) failure: Failure,
+pub(crate) struct Refused {
+    pub(crate) failure: Failure,
     /// Trying again soon will hardly help.
     pub(super) is_final: bool,
 }
@@ -81,7 +81,7 @@ impl Connector {
     /// Makes a connection to this endpoint.
     ///
     /// Cancel safety: dropping the future gives it up.
-    pub(super) async fn connect(&self, endpoint: &Endpoint, tally: Arc<Tally>) -> Result<Socket, Refused> {
+    pub(crate) async fn connect(&self, endpoint: &Endpoint, tally: Arc<Tally>) -> Result<Socket, Refused> {
         let connecting = async {
             let stream = self.connector.clone().oneshot(secure(&endpoint.uri)?).await?;
             let line = Line::new(TokioIo::new(stream), tally);

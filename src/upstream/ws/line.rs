@@ -13,7 +13,7 @@ use super::status::Tally;
 /// A byte stream whose arriving bytes are counted: they show that the peer is there, long before a message is complete.
 #[pin_project]
 #[derive(Debug)]
-pub(super) struct Line<S> {
+pub(crate) struct Line<S> {
     #[pin]
     stream: S,
     tally: Arc<Tally>,

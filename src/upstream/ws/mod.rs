@@ -51,8 +51,10 @@ mod status;
 mod tests;
 
 pub use self::connect::Connector;
+pub(crate) use self::connect::{Refused, Socket};
 pub use self::feed::{Feed, FeedEnd};
 pub use self::links::Links;
 pub use self::policy::LinkPolicy;
 pub use self::service::{WsFuture, WsUpstream};
+pub(crate) use self::status::Tally;
 pub use self::status::{ConnectionId, LinkCounters, LinkState, LinkStatus};

@@ -89,7 +89,7 @@ macro_rules! counters {
 
         /// The counts behind [`LinkCounters`].
         #[derive(Debug, Default)]
-        pub(super) struct Tally {
+        pub(crate) struct Tally {
             $(pub(super) $name: Count,)*
         }
 

@@ -11,6 +11,8 @@ use lasso_rpc::config::Settings;
 use lasso_rpc::history::{History, HistoryPolicy};
 use lasso_rpc::router::Router;
 use lasso_rpc::runtime::Runtime;
+#[cfg(feature = "otlp")]
+use lasso_rpc::{config::settings::Secret, traces::TracePolicy};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -48,6 +50,11 @@ impl Proxy {
         let mut router = Router::new(live, &settings).expect("a router can be made");
         if settings.history.enabled {
             router = router.history(History::new(history(&settings)));
+        }
+        #[cfg(feature = "otlp")]
+        if let Some(endpoint) = &settings.traces.endpoint {
+            let policy = traces(&settings, endpoint);
+            router = router.traces(policy).expect("the collector has an address");
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -151,6 +158,18 @@ fn history(settings: &Settings) -> HistoryPolicy {
         interval: settings.history.interval,
         retention: settings.history.retention,
         max_bytes: settings.history.max_bytes,
+    }
+}
+
+#[cfg(feature = "otlp")]
+fn traces(settings: &Settings, endpoint: &Secret) -> TracePolicy {
+    TracePolicy {
+        endpoint: endpoint.clone(),
+        service_name: settings.traces.service_name.clone(),
+        interval: settings.traces.interval,
+        timeout: settings.traces.timeout,
+        max_queued: settings.traces.max_queued,
+        sampling_rate: settings.traces.sampling_rate,
     }
 }
 

@@ -1,6 +1,7 @@
 //! One history: the network, its providers and the stream's player in virtual time, judged as it goes.
 
 mod answering;
+mod attempts;
 mod doing;
 mod serving;
 mod telling;
@@ -20,6 +21,8 @@ use crate::queue::Queue;
 use crate::scenario::{Fault, Habits, Provider, Scenario};
 use crate::tally::Tally;
 use crate::trace;
+
+use self::attempts::Attempts;
 
 /// So many ticks without any time passing are a machine that spins.
 const SPINNING: u32 = 64;
@@ -62,7 +65,7 @@ struct World<'a, P> {
     oracle: Oracle,
     tally: Tally,
     out: Vec<Action>,
-    subscribed: Vec<Duration>,
+    attempts: Attempts,
     gap_left: bool,
     degraded: bool,
     ended: bool,
@@ -124,7 +127,7 @@ impl<'a, P: Player> World<'a, P> {
             player,
             tally: Tally::default(),
             out: Vec::new(),
-            subscribed: Vec::new(),
+            attempts: Attempts::default(),
             gap_left: false,
             degraded: false,
             ended: false,
@@ -189,11 +192,7 @@ impl<'a, P: Player> World<'a, P> {
                     _ => Ok(()),
                 };
             }
-            Event::Candidates => {
-                let up = |&node: &usize| !self.provider(node).has(Fault::Down, self.now);
-                let peers = (0..self.nodes.len()).filter(up).map(peer).collect();
-                return self.give(Input::Candidates(peers));
-            }
+            Event::Candidates => return self.candidates(),
             Event::Arrives { lease } => self.arrives(lease),
             Event::Refused { lease, lasting } => {
                 let held = self.held(lease);
@@ -270,7 +269,11 @@ impl<'a, P: Player> World<'a, P> {
         self.say(|| format!("  <-  {}", trace::input(&self.tree, &input)));
         self.tally.inputs += 1;
         let mut out = std::mem::take(&mut self.out);
+        let from = self.player.tip();
         self.player.handle(input, self.base + self.now, &mut out);
+        if !self.attempts.is_interrupted() {
+            self.attempts.went(from, self.player.tip());
+        }
         let acted = self.act(&mut out);
         self.out = out;
         if let Some((number, _)) = self.player.tip() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::catalog::{MethodId, ProviderKey, Transport};
-use crate::state::{AtomicTrend, Origin, RecentLatencies, Trend, millis};
+use crate::state::{AtomicTrend, LatencyCounts, LatencyReading, Origin, RecentLatencies, Trend, millis};
 
 /// What is recorded apart: one method of one provider over one transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,7 +23,7 @@ pub struct Series {
 ///
 /// Relaxed but for the successes: a reader that sees one of the numbers without the others is off by the calls that
 /// end meanwhile. A success is counted after its latency and read before it, so that a mean may be too high by those
-/// and never too low.
+/// and never too low, and so that every success that was read is in the distribution.
 pub(super) struct Cell {
     successes: AtomicU64,
     failures: AtomicU64,
@@ -33,6 +33,8 @@ pub(super) struct Cell {
     updated: AtomicU64,
     trend: AtomicTrend,
     recent: RecentLatencies,
+    /// The latencies of all successes.
+    latencies: LatencyCounts,
 }
 
 impl Cell {
@@ -45,6 +47,7 @@ impl Cell {
             updated: AtomicU64::new(now),
             trend: AtomicTrend::default(),
             recent: RecentLatencies::default(),
+            latencies: LatencyCounts::default(),
         }
     }
 
@@ -52,6 +55,7 @@ impl Cell {
         let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
         let silence = self.touch(now);
         self.nanos.fetch_add(nanos, Ordering::Relaxed);
+        self.latencies.add(latency);
         let successes = self.successes.fetch_add(1, Ordering::Release) + 1;
         let calls = successes + self.failures.load(Ordering::Relaxed);
         self.trend.update(|trend| trend.succeeded(latency, successes, calls, silence));
@@ -77,6 +81,12 @@ impl Cell {
 
     pub(super) const fn recent(&self) -> &RecentLatencies {
         &self.recent
+    }
+
+    /// How the latencies of all successes are distributed. Read after the [`summary`](Self::summary), it has all of
+    /// the summary's successes.
+    pub(super) fn latencies(&self) -> LatencyReading {
+        self.latencies.read()
     }
 
     /// Whether nothing was recorded for longer than this.
@@ -146,8 +156,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_series_takes_less_than_two_hundred_bytes() {
-        assert!(size_of::<Cell>() <= 200);
+    fn a_series_takes_less_than_450_bytes() {
+        assert!(size_of::<Cell>() <= 450);
     }
 
     #[test]

@@ -102,7 +102,7 @@ fn record(
 ) -> Result<Reply, Failure> {
     let now = Instant::now();
     let time = now - start;
-    attempt.candidate().set_upstream(time);
+    attempt.candidate().set_upstream(start.saturating_duration_since(attempt.call().received), time);
     attempt.call().journal().add_upstream(time);
     let series = Series {
         provider: attempt.provider().key,

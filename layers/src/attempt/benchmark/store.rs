@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::series::Cell;
 use super::{Series, Summary};
 use crate::catalog::{ChannelKey, MethodId, ProviderKey, Transport};
-use crate::state::{CallWindow, Origin, Percentiles, Shared, Table, WindowCount};
+use crate::state::{CallWindow, LatencyReading, Origin, Percentiles, Shared, Table, WindowCount};
 
 /// How providers did, by method. A handle: clones share the records.
 #[derive(Clone, Copy)]
@@ -81,6 +81,14 @@ impl Benchmarks {
     pub fn read(&self, series: Series) -> Option<Summary> {
         let cell = self.slot(series)?.load();
         cell.as_ref().map(|cell| cell.summary(self.store.origin))
+    }
+
+    /// The record of a series as [`read`](Self::read) has it, and how the latencies of all its successes are
+    /// distributed: what was between two readings is the [difference](LatencyReading::since).
+    #[must_use]
+    pub fn reading(&self, series: Series) -> Option<(Summary, LatencyReading)> {
+        let cell = self.slot(series)?.load();
+        cell.as_ref().map(|cell| (cell.summary(self.store.origin), cell.latencies()))
     }
 
     /// The latencies of the last successes of a series.

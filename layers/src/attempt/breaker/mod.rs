@@ -20,7 +20,7 @@
 //! [penalises](crate::catalog::Category::penalises). All else, such as a revert or a rate limit, neither
 //! counts nor ends a row of failures, and neither does a timeout of a call whose client [chose
 //! less](crate::attempt::Attempt::was_cut_short) than the usual time. Changes of state are tracing events `lasso.circuit_breaker.*` and are
-//! told to [observers](Breakers::observe).
+//! told to [observers](Breakers::observe); so are failures that [count](Breakers::observe_failures).
 //!
 //! **Probation.** An attempt holds one of the few slots of a half-open breaker until its answer is there or begins. One
 //! that is streamed is still judged at its end, but holds no slot meanwhile: a client that reads slowly, or not at

@@ -17,6 +17,7 @@ use crate::catalog::{Category, Channel, ChannelKey};
 use crate::state::{Entropy, Origin, Shared, Table};
 
 type Observer = Arc<dyn Fn(&Channel, &Transition) + Send + Sync>;
+type FailureObserver = Arc<dyn Fn(&Channel, BreakerState, Category) + Send + Sync>;
 
 /// The breakers of all channels. A handle: clones share them.
 #[derive(Clone, Copy)]
@@ -31,6 +32,7 @@ struct Store {
     entropy: Entropy,
     /// Replaced whole; a change of state is rare enough.
     observers: ArcSwap<Vec<Observer>>,
+    failure_observers: ArcSwap<Vec<FailureObserver>>,
 }
 
 /// One breaker. A cache line of its own: a failing channel must not slow the others down.
@@ -53,8 +55,9 @@ impl Breakers {
     /// As [`new`](Self::new), with jitter from this source.
     #[must_use]
     pub fn with_entropy(policy: BreakerPolicy, entropy: Entropy) -> Self {
-        let (cells, origin, observers) = (Table::new(), Origin::now(), ArcSwap::default());
-        Self { store: Shared::new(Store { cells, policy, origin, entropy, observers }) }
+        let (cells, origin) = (Table::new(), Origin::now());
+        let (observers, failure_observers) = (ArcSwap::default(), ArcSwap::default());
+        Self { store: Shared::new(Store { cells, policy, origin, entropy, observers, failure_observers }) }
     }
 
     /// Has every change of state from now on told to `observer` too, on the thread that caused it: it has to be
@@ -62,6 +65,18 @@ impl Breakers {
     pub fn observe(&self, observer: impl Fn(&Channel, &Transition) + Send + Sync + 'static) {
         let observer: Observer = Arc::new(observer);
         self.store.observers.rcu(|known| [known.as_slice(), std::slice::from_ref(&observer)].concat());
+    }
+
+    /// Has every failure that counts from now on told to `observer` too, with the state in which it found the breaker, on
+    /// the thread that reports it: it has to be quick. It stays for good.
+    pub fn observe_failures(
+        &self,
+        observer: impl Fn(&Channel, BreakerState, Category) + Send + Sync + 'static,
+    ) {
+        let observer: FailureObserver = Arc::new(observer);
+        self.store
+            .failure_observers
+            .rcu(|known| [known.as_slice(), std::slice::from_ref(&observer)].concat());
     }
 
     /// Asks for leave to send. Does not wait; a closed breaker is one load.
@@ -196,6 +211,9 @@ impl Breakers {
             from = event.time().map_or(from, |now| before.state_at(now));
             self.cell(channel.key).note(failure);
             log_failure(channel, from.into(), failure.category());
+            for observer in self.store.failure_observers.load().iter() {
+                observer(channel, from.into(), failure.category());
+            }
         }
         if let Effect::Changed(reason) = step.effect {
             let error = failure.map(|failure| Arc::new(LastError::of(failure)));

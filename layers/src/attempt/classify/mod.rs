@@ -20,7 +20,7 @@
 //! | others | classified | `server_error`, code -32002 |
 //!
 //! **What it counts.** Two `DEBUG` events, `lasso.error_classification.classified` and
-//! `lasso.capabilities.error_rule_match`.
+//! `lasso.capabilities.error_rule_match`; and every classification, into [`Classifications`] where it is given one.
 //!
 //! **Cancel safety.** It holds no state; the attempt inside is dropped with the future.
 //!
@@ -38,6 +38,7 @@
 //! ```
 
 mod classification;
+mod counts;
 mod hints;
 mod phrases;
 mod rules;
@@ -54,6 +55,7 @@ use pin_project::pin_project;
 use tower::{Layer, Service};
 
 pub use self::classification::{Path, classify};
+pub use self::counts::Classifications;
 pub use self::secrets::hide as hide_secrets;
 use self::verdict::Verdict;
 use super::Attempt;
@@ -62,12 +64,20 @@ use crate::call::{Failure, Reply, TransportFailure, TransportKind};
 /// Classifies upstream errors; see the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
-pub struct ClassifyLayer {}
+pub struct ClassifyLayer {
+    counts: Option<Classifications>,
+}
 
 impl ClassifyLayer {
-    /// The layer; it has no options, rules come with the provider.
+    /// The layer. Rules come with the provider.
     pub const fn new() -> Self {
-        Self {}
+        Self { counts: None }
+    }
+
+    /// Counts classifications here.
+    pub const fn count(mut self, counts: Classifications) -> Self {
+        self.counts = Some(counts);
+        self
     }
 }
 
@@ -75,7 +85,7 @@ impl<S> Layer<S> for ClassifyLayer {
     type Service = Classify<S>;
 
     fn layer(&self, inner: S) -> Classify<S> {
-        Classify::new(inner)
+        Classify { inner, counts: self.counts }
     }
 }
 
@@ -83,12 +93,13 @@ impl<S> Layer<S> for ClassifyLayer {
 #[derive(Clone, Debug)]
 pub struct Classify<S> {
     inner: S,
+    counts: Option<Classifications>,
 }
 
 impl<S> Classify<S> {
     /// Around a service that talks to upstreams.
     pub const fn new(inner: S) -> Self {
-        Self { inner }
+        Self { inner, counts: None }
     }
 }
 
@@ -106,7 +117,7 @@ where
     }
 
     fn call(&mut self, attempt: Attempt) -> ResponseFuture<S::Future> {
-        ResponseFuture { inner: self.inner.call(attempt.clone()), attempt }
+        ResponseFuture { inner: self.inner.call(attempt.clone()), attempt, counts: self.counts }
     }
 }
 
@@ -116,6 +127,7 @@ pub struct ResponseFuture<F> {
     #[pin]
     inner: F,
     attempt: Attempt,
+    counts: Option<Classifications>,
 }
 
 impl<F, E> Future for ResponseFuture<F>
@@ -128,17 +140,21 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let outcome = ready!(this.inner.poll(cx)).map_err(Into::into);
-        Poll::Ready(settle(outcome, this.attempt))
+        Poll::Ready(settle(outcome, this.attempt, *this.counts))
     }
 }
 
 /// Classifies what needs it.
-fn settle(outcome: Result<Reply, Failure>, attempt: &Attempt) -> Result<Reply, Failure> {
+fn settle(
+    outcome: Result<Reply, Failure>,
+    attempt: &Attempt,
+    counts: Option<Classifications>,
+) -> Result<Reply, Failure> {
     let verdict = match outcome {
-        Ok(Reply::Error(reply)) => Verdict::of_error(*reply, attempt),
+        Ok(Reply::Error(reply)) => Verdict::of_error(*reply, attempt, counts),
         Err(Failure::Transport(failure)) => match *failure {
             TransportFailure { kind: TransportKind::Status(status), .. } => {
-                Verdict::of_status(status, attempt)
+                Verdict::of_status(status, attempt, counts)
             }
             other => return Err(Failure::Transport(Box::new(other))),
         },

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Path, classify, hints, phrases, rules, secrets, table};
+use super::{Classifications, Path, classify, hints, phrases, rules, secrets, table};
 use crate::attempt::Attempt;
 use crate::call::{ErrorReply, Failure, HttpRefusal, Reply, StatusFailure, UpstreamFailure};
 use crate::catalog::Category;
@@ -21,23 +21,27 @@ pub(super) struct Verdict {
 
 impl Verdict {
     /// Of a JSON-RPC error in a reply with a status of success.
-    pub(super) fn of_error(reply: ErrorReply, attempt: &Attempt) -> Self {
+    pub(super) fn of_error(reply: ErrorReply, attempt: &Attempt, counts: Option<Classifications>) -> Self {
         let ErrorReply { error, retry_after, category: _ } = reply;
-        let (category, _) = examine(&error, attempt);
+        let (category, _) = examine(&error, attempt, counts);
         Self::new(error, category, retry_after)
     }
 
     /// Of an HTTP status other than success.
-    pub(super) fn of_status(failure: StatusFailure, attempt: &Attempt) -> Self {
+    pub(super) fn of_status(
+        failure: StatusFailure,
+        attempt: &Attempt,
+        counts: Option<Classifications>,
+    ) -> Self {
         let StatusFailure { status, retry_after, error, text } = failure;
         let said = error.as_ref().map_or(&text, |(_, message, _)| message);
         let http = Some(HttpRefusal { status, mentions_limit: hints::mentions_limit(said) });
         let Some((code, message, data)) = error else {
-            return Self { http, ..Self::of_bare_status(status, retry_after, &text, attempt) };
+            return Self { http, ..Self::of_bare_status(status, retry_after, &text, attempt, counts) };
         };
         let error =
             ErrorObject { code: code.unwrap_or_else(|| default_code(status)), message: message.into(), data };
-        let (category, path) = examine(&error, attempt);
+        let (category, path) = examine(&error, attempt, counts);
         let category = match path {
             Path::ProviderRule(_) => category,
             _ => with_status(status, category),
@@ -56,6 +60,7 @@ impl Verdict {
         retry_after: Option<Duration>,
         text: &str,
         attempt: &Attempt,
+        counts: Option<Classifications>,
     ) -> Self {
         let retry_after = hints::retry_after(retry_after, Some(text.as_bytes()), text);
         let (category, error) = if status == StatusCode::TOO_MANY_REQUESTS {
@@ -74,7 +79,7 @@ impl Verdict {
             Some((index, category)) => (category, Path::ProviderRule(index)),
             None => (category, Path::CodeBased),
         };
-        tell(&error, attempt, category, path);
+        tell(&error, attempt, category, path, counts);
         Self { error, category, retry_after, http: None }
     }
 
@@ -100,11 +105,11 @@ impl Verdict {
 }
 
 /// Classifies by the provider's rules and by what everybody writes.
-fn examine(error: &ErrorObject, attempt: &Attempt) -> (Category, Path) {
+fn examine(error: &ErrorObject, attempt: &Attempt, counts: Option<Classifications>) -> (Category, Path) {
     let provider = attempt.provider();
     let rules = &provider.capabilities.error_rules;
     let (category, path) = classify(error.code, &error.message, error.data.as_deref(), rules);
-    tell(error, attempt, category, path);
+    tell(error, attempt, category, path, counts);
     (category, path)
 }
 
@@ -135,9 +140,19 @@ const fn is_unauthorised(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403)
 }
 
-/// One event per classification, for the collection of error samples. Costs nothing while nobody listens.
-fn tell(error: &ErrorObject, attempt: &Attempt, category: Category, path: Path) {
+/// Counts a classification, and has an event for it, for the collection of error samples. The event costs nothing while
+/// nobody listens.
+fn tell(
+    error: &ErrorObject,
+    attempt: &Attempt,
+    category: Category,
+    path: Path,
+    counts: Option<Classifications>,
+) {
     const MAX_SAMPLE: usize = 200;
+    if let Some(counts) = counts {
+        counts.record(attempt.provider().key, category, path);
+    }
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return;
     }

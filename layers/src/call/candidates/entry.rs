@@ -32,6 +32,7 @@ pub struct Candidate {
     /// Everything that was said about the channel, where somebody wants to know.
     pub reasons: Option<Box<Reasons>>,
     state: AtomicU32,
+    began_micros: AtomicU32,
     upstream_nanos: AtomicU64,
 }
 
@@ -59,6 +60,7 @@ impl Candidate {
             limit: None,
             reasons: None,
             state: AtomicU32::new(FRESH),
+            began_micros: AtomicU32::new(0),
             upstream_nanos: AtomicU64::new(0),
         }
     }
@@ -115,8 +117,16 @@ impl Candidate {
         Duration::from_nanos(self.upstream_nanos.load(Ordering::Relaxed))
     }
 
-    /// Writes down the time spent waiting for this channel.
-    pub fn set_upstream(&self, time: Duration) {
+    /// How long after the call was received the waiting for this channel began.
+    #[must_use]
+    pub fn began(&self) -> Duration {
+        Duration::from_micros(self.began_micros.load(Ordering::Relaxed).into())
+    }
+
+    /// Writes down the time spent waiting for this channel, and how long after the call was received that began.
+    pub fn set_upstream(&self, began: Duration, time: Duration) {
+        let micros = u32::try_from(began.as_micros()).unwrap_or(u32::MAX);
+        self.began_micros.store(micros, Ordering::Relaxed);
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.upstream_nanos.store(nanos, Ordering::Relaxed);
     }
@@ -165,6 +175,7 @@ impl Clone for Candidate {
     fn clone(&self) -> Self {
         Self {
             state: AtomicU32::new(self.state.load(Ordering::Relaxed)),
+            began_micros: AtomicU32::new(self.began_micros.load(Ordering::Relaxed)),
             upstream_nanos: AtomicU64::new(self.upstream_nanos.load(Ordering::Relaxed)),
             reasons: self.reasons.clone(),
             ..*self

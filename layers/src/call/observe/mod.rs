@@ -72,7 +72,7 @@ pub use self::identifier::identifier;
 pub use self::observer::Observer;
 use self::record::Record;
 pub use self::report::Report;
-use super::{Call, Failure, Reply};
+use super::{Call, Failure, Reply, Trace};
 use crate::state::Entropy;
 
 /// What is written about calls.
@@ -136,6 +136,8 @@ struct Setup {
     policy: ObservePolicy,
     entropy: Entropy,
     observer: Option<Arc<dyn Observer>>,
+    /// The share of traces that are recorded; `None` where calls have none.
+    traces: Option<f64>,
     is_own: bool,
 }
 
@@ -160,6 +162,13 @@ impl ObserveLayer {
     /// Has every call told to `observer` too.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         Arc::make_mut(&mut self.setup).observer = Some(observer);
+        self
+    }
+
+    /// Gives every call a place in a [trace](super::Trace): in that of its client, or in a new one, of which
+    /// `sampling_rate` from 0 to 1 says how many are recorded. An observer finds it in the call's origin.
+    pub fn traces(mut self, sampling_rate: f64) -> Self {
+        Arc::make_mut(&mut self.setup).traces = Some(sampling_rate);
         self
     }
 }
@@ -194,6 +203,10 @@ where
 
     fn call(&mut self, mut call: Call) -> Self::Future {
         let setup = &self.layer.setup;
+        if let Some(sampling_rate) = setup.traces {
+            let parent = call.origin.parent.take().map(|parent| *parent);
+            call.origin.trace = Some(Trace::begin(parent, &mut setup.entropy.rng(), sampling_rate));
+        }
         let mut record = Record::of(&call, setup);
         if let Some(record) = &mut record {
             let id = setup.request_id(call.origin.request_id.take());

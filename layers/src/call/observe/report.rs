@@ -106,6 +106,16 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// The kind of that error, for less than the error itself.
+    #[must_use]
+    pub fn category(&self) -> Option<Category> {
+        match self.result? {
+            Ok(Reply::Result(_)) => None,
+            Ok(Reply::Error(answer)) => Some(answer.category),
+            Err(failure) => Some(failure.category()),
+        }
+    }
+
     /// How channels were ranked.
     #[must_use]
     pub fn strategy(&self) -> Option<Strategy> {
@@ -202,6 +212,12 @@ impl<'a> Report<'a> {
     #[must_use]
     pub fn retries(&self) -> u32 {
         self.candidates.map_or(0, |candidates| candidates.dispatched().saturating_sub(1))
+    }
+
+    /// How long after the arrival of the request the choosing of channels began, where any were considered.
+    #[must_use]
+    pub fn selection_began(&self) -> Option<Duration> {
+        Some(self.journal.selection_start()?.saturating_duration_since(self.record.received))
     }
 
     /// Time spent on choosing channels, where any were considered.

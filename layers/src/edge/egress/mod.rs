@@ -82,6 +82,8 @@ pub struct EgressPolicy {
     /// How long an upstream may leave a reply that is being handed on without another byte. Time in which the
     /// client takes nothing does not count.
     pub stream_idle: Duration,
+    /// Whether upstreams are told the trace of a call, as `traceparent` and `tracestate`.
+    pub propagate_traces: bool,
 }
 
 impl Default for EgressPolicy {
@@ -91,6 +93,7 @@ impl Default for EgressPolicy {
             max_held: 1024 * 1024,
             max_refusal: 64 * 1024,
             stream_idle: Duration::from_secs(30),
+            propagate_traces: false,
         }
     }
 }
@@ -153,6 +156,11 @@ where
         *request.method_mut() = Method::POST;
         *request.uri_mut() = endpoint.uri.clone();
         *request.headers_mut() = endpoint.headers.clone();
+        if self.policy.propagate_traces
+            && let Some(trace) = &attempt.call().origin.trace
+        {
+            trace.inject(trace.attempt(attempt.key()), request.headers_mut());
+        }
         ResponseFuture::new(self.client.call(request), attempt, scanner, self.policy)
     }
 }

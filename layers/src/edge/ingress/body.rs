@@ -38,6 +38,12 @@ impl ResponseBody {
         Self::from(Vec::new())
     }
 
+    /// A body that comes piece by piece, for a page beside the calls.
+    #[must_use]
+    pub fn stream(stream: StreamBody) -> Self {
+        Self::from(Part::Stream { stream, headless: false })
+    }
+
     /// An array of envelopes. Small ones are gathered, so that not every comma becomes a write of its own; large
     /// ones are passed on and not copied.
     pub(in crate::edge) fn array(elements: impl IntoIterator<Item = Body>) -> Self {

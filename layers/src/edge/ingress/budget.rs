@@ -14,6 +14,8 @@ pub struct ByteBudget(Arc<Counter>);
 struct Counter {
     /// Only a sum: nothing else is published with it, so relaxed is enough.
     used: AtomicU64,
+    /// Reservations there are; as above.
+    messages: AtomicU64,
     limit: u64,
     /// The least that a message takes.
     min_charge: u64,
@@ -47,7 +49,7 @@ impl ByteBudget {
     /// Room for `limit` bytes, of which each message takes at least `min_charge`.
     #[must_use]
     pub fn with_min_charge(limit: u64, min_charge: u64) -> Self {
-        Self(Arc::new(Counter { used: AtomicU64::new(0), limit, min_charge }))
+        Self(Arc::new(Counter { used: AtomicU64::new(0), messages: AtomicU64::new(0), limit, min_charge }))
     }
 
     /// Takes room for a message of this length; `None` when there is not enough.
@@ -56,6 +58,7 @@ impl ByteBudget {
         let bytes = length.map_or(UNKNOWN_CHARGE, |length| length.max(self.0.min_charge));
         let grow = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.0.limit);
         self.0.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow).ok()?;
+        self.0.messages.fetch_add(1, Ordering::Relaxed);
         Some(Reservation { budget: self.clone(), bytes })
     }
 
@@ -63,6 +66,12 @@ impl ByteBudget {
     #[must_use]
     pub fn used(&self) -> u64 {
         self.0.used.load(Ordering::Relaxed)
+    }
+
+    /// How many messages have taken room.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.0.messages.load(Ordering::Relaxed)
     }
 }
 
@@ -75,6 +84,7 @@ impl Default for ByteBudget {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.budget.0.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.0.messages.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -89,10 +99,11 @@ mod tests {
         let second = budget.reserve(Some(5000)).unwrap();
         assert_eq!(budget.used(), 10_000);
         assert!(budget.reserve(Some(1)).is_none());
+        assert_eq!(budget.messages(), 2);
         drop(first);
-        assert_eq!(budget.used(), 5000);
+        assert_eq!((budget.used(), budget.messages()), (5000, 1));
         drop(second);
-        assert_eq!(budget.used(), 0);
+        assert_eq!((budget.used(), budget.messages()), (0, 0));
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub use self::policy::IngressPolicy;
 use self::refusal::Refusal;
 pub use self::request_id::RequestId;
 pub use self::response::{empty_response, json_response, plain_error, preflight};
-use crate::call::{Call, Failure, MetaMode, Origin, Reply, Route};
+use crate::call::{Call, Failure, MetaMode, Origin, RemoteParent, Reply, Route};
 use crate::catalog::Transport;
 use crate::edge::items::Message;
 use crate::edge::query::meta_mode;
@@ -218,6 +218,8 @@ impl<S> Ingress<S> {
             path: Some(SmolStr::new(uri.path())),
             user_agent: headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(SmolStr::new),
             meta: MetaMode::None,
+            parent: RemoteParent::of(headers).map(Box::new),
+            trace: None,
         }
     }
 }

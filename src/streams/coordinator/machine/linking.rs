@@ -152,6 +152,10 @@ impl Coordinator {
     fn reach(&mut self, tip: u64, order: u64, now: Instant) {
         self.root = Root::Firm;
         self.tip_order = order;
+        if self.episode.is_none() {
+            // It was caught up and goes on. What only makes up for an interruption proves nothing yet.
+            self.search.prove();
+        }
         if let Some(serving) = self.serving_mut() {
             serving.progress = now;
             serving.linked.get_or_insert(tip);

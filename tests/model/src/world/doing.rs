@@ -97,6 +97,7 @@ impl<P: Player> World<'_, P> {
 
     fn noted(&mut self, note: Note) -> Result<(), Violation> {
         self.tally.noted(note);
+        self.attempts.noted(note);
         match note {
             Note::FailoverCompleted { .. } => self.degraded = false,
             Note::Degraded if !self.is_unservable() => {

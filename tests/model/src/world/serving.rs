@@ -10,7 +10,7 @@ use crate::player::Player;
 use crate::scenario::Fault;
 use crate::trace;
 
-use super::{Event, Held, World};
+use super::{Event, Held, World, peer};
 
 impl<P: Player> World<'_, P> {
     pub(super) fn opens(&mut self, node: usize, fault: Fault, until: Duration) {
@@ -32,6 +32,21 @@ impl<P: Player> World<'_, P> {
             };
             self.queue.put(at.max(held.confirmed), event);
         }
+    }
+
+    pub(super) fn candidates(&mut self) -> Result<(), Violation> {
+        let up = |&node: &usize| !self.provider(node).has(Fault::Down, self.now);
+        let up: Vec<usize> = (0..self.nodes.len()).filter(up).collect();
+        // Who refuses for good may have said so already.
+        let providers = &self.scenario.providers;
+        let able = up.iter().filter(|&&node| !providers[node].refuses).map(|&node| peer(node));
+        let must_ask = self.attempts.must_ask(able, self.scenario.policy.attempts, self.now);
+        let before = self.tally.subscribed;
+        self.give(Input::Candidates(up.into_iter().map(peer).collect()))?;
+        if must_ask && self.tally.subscribed == before {
+            return Err(self.broken("waits without need", "another provider can be asked"));
+        }
+        Ok(())
     }
 
     pub(super) fn arrives(&mut self, lease: Lease) {
@@ -84,10 +99,7 @@ impl<P: Player> World<'_, P> {
                 self.broken("subscribes wrongly", "no such provider, or a lease that was there before")
             );
         }
-        let span = Duration::from_secs(5);
-        self.subscribed.retain(|&at| at + span > self.now);
-        self.subscribed.push(self.now);
-        if self.subscribed.len() > self.scenario.policy.attempts as usize {
+        if self.attempts.add(self.now) > self.scenario.policy.attempts as usize {
             return Err(self.broken("tries too often", "more subscriptions within five seconds than allowed"));
         }
         let at = self.now + self.provider(node).link;

@@ -161,6 +161,31 @@ fn no_more_than_the_budget_are_asked_within_five_seconds() {
 }
 
 #[test]
+fn attempts_count_until_the_provider_that_caught_up_has_a_new_head() {
+    let mut rig = Rig::heads(StreamPolicy { attempts: 2, ..strict() }).served();
+    rig.grow('a', 11..=13);
+    rig.lose(LossReason::Replaced);
+    rig.confirm(Some((11, 'a')));
+    rig.answer();
+    assert!(rig.has_completed());
+    rig.lose(LossReason::Replaced);
+    assert_eq!(rig.subscribed.len(), 2, "the gap was filled, but nothing new came");
+    rig.pass(5_000);
+    assert_eq!(rig.subscribed.len(), 3);
+    rig.confirm(Some((12, 'a')));
+    rig.answer();
+    rig.head((13, 'a'));
+    for asked in [4, 5] {
+        rig.lose(LossReason::Replaced);
+        assert_eq!(rig.subscribed.len(), asked);
+        rig.confirm(Some((13, 'a')));
+    }
+    rig.lose(LossReason::Replaced);
+    assert_eq!(rig.subscribed.len(), 5, "of which the last two count");
+    assert_eq!(rig.emitted(), "11a 12a 13a");
+}
+
+#[test]
 fn streaming_11_case_43_a_second_trigger_begins_nothing() {
     let mut rig = Rig::heads(strict()).served();
     let (old, _) = rig.subscribed[0];

@@ -11,7 +11,7 @@ const LEAST: Duration = Duration::from_secs(1);
 
 /// How busy the process is, from one look to the next.
 #[derive(Debug)]
-pub(super) struct Usage(Mutex<Meter>);
+pub(crate) struct Usage(Mutex<Meter>);
 
 /// The last look.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,7 +25,7 @@ struct Meter {
 impl Usage {
     /// The processor time of all threads since the last look, in percent of the time that passed: 100 is one core
     /// that never rests.
-    pub(super) fn cpu_percent(&self) -> f64 {
+    pub(crate) fn cpu_percent(&self) -> f64 {
         let mut meter = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *meter = meter.look(Instant::now(), processor_time());
         meter.percent
@@ -58,7 +58,7 @@ fn processor_time() -> Duration {
 
 /// Memory of the process that is in RAM, in bytes. Nothing where there is no `/proc`
 /// ([proc_pid_status(5)](https://man7.org/linux/man-pages/man5/proc_pid_status.5.html)).
-pub(super) fn resident_bytes() -> Option<u64> {
+pub(crate) fn resident_bytes() -> Option<u64> {
     // The kernel makes the file up while it is read; nothing waits for a disk.
     resident_of(&std::fs::read_to_string("/proc/self/status").ok()?)
 }

@@ -288,7 +288,7 @@ impl Stream {
                 log::reorganised(key, depth);
             }
             Note::Dropped(reason) => {
-                counters.dropped(reason);
+                counters.dropped(key.chain_id, reason);
                 log::dropped(key, reason);
             }
             Note::LateLog => counters.late_log(),

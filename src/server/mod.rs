@@ -3,7 +3,8 @@
 //! | Request | Answered by |
 //! |---|---|
 //! | `POST /rpc/…` | the stack, through [`Ingress`] |
-//! | `GET /api/health`, `/api/ready`, `/api/chains`, `/api/metrics/:chain`, `/api/live`, `/api/streams`, `/api/history`, `/api/series`, `/api/breakers` | [`Api`] |
+//! | `GET /api/health`, `/api/ready`, `/api/chains`, `/api/metrics/:chain`, `/api/history`, `/api/series`, `/api/breakers`, `/api/requests`, `/api/requests/:id` | [`Api`] |
+//! | `GET /api/live`, `/api/streams` | [`Api`], from [`live`](crate::live) |
 //! | `GET /api/explain` | the stack, by a dry run |
 //! | `GET /metrics` | [`Metrics`](crate::metrics::Metrics), unless they have an address of their own |
 //! | `GET /ws/…` | the stack, through [`WebSockets`] |

@@ -82,15 +82,15 @@ where
                 json_response(status, &id, page)
             }
             "/api/chains" => json_response(StatusCode::OK, &id, self.api.chains()),
-            "/api/openapi.json" => {
-                json_response(StatusCode::OK, &id, Bytes::from_static(api::DOCUMENT.as_bytes()))
-            }
             metrics::PATH => {
                 let figures = self.api.published()?;
                 let method = method.clone();
                 return Some(Either::Right(Box::pin(async move {
                     Ok(as_asked(&method, scraped(figures.page().await, &id)))
                 })));
+            }
+            "/api/openapi.json" => {
+                json_response(StatusCode::OK, &id, Bytes::from_static(api::DOCUMENT.as_bytes()))
             }
             "/api/history" => {
                 let query = uri.query().map(ToOwned::to_owned);

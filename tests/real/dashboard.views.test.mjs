@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { accessible, launch, openPage, picture } from './browser.mjs';
 import { Lasso, profile } from './lasso.mjs';
 import { Network } from './nodes.mjs';
-import { call, post, request } from './rpc.mjs';
+import { post, request } from './rpc.mjs';
 import { until } from './wait.mjs';
 
 const SETTINGS = `
@@ -50,10 +50,16 @@ async function open(t, place, { expected = [], ...options } = {}) {
   return page;
 }
 
+/** Sends this and gives the id of the request. */
+async function sent(body, url = lasso.url) {
+  const { headers } = await post(url, body, { 'x-lasso-include-meta': 'headers' });
+  return headers.get('x-lasso-request-id');
+}
+
 /** Calls that some provider answers, and their ids. */
 async function calls(count, method = 'eth_gasPrice', url = lasso.url) {
   const ids = [];
-  for (let i = 0; i < count; i++) ids.push((await post(url, request(method))).headers.get('x-lasso-request-id'));
+  for (let i = 0; i < count; i++) ids.push(await sent(request(method), url));
   return ids;
 }
 
@@ -201,7 +207,7 @@ describe('decisions', () => {
 
   test('filters leave what they say', async (t) => {
     await calls(3);
-    const failed = (await post(lasso.url, request('eth_call', [{ data: '0xfe' }, 'nonsense']))).headers.get('x-lasso-request-id');
+    const failed = await sent(request('eth_call', [{ data: '0xfe' }, 'nonsense']));
     const page = await open(t, '?tab=decisions');
     const part = section(page, 'recent');
     const cells = (i) => part.locator(`tbody tr > :nth-child(${i})`).allInnerTexts();
@@ -258,8 +264,8 @@ describe('decisions', () => {
   });
 
   test('an item of a batch is found beside the others', async (t) => {
-    const { headers } = await post(lasso.url, [request('eth_gasPrice'), request('eth_blockNumber')]);
-    const page = await open(t, `?tab=decisions&request=${headers.get('x-lasso-request-id')}`);
+    const id = (await post(lasso.url, [request('eth_gasPrice'), request('eth_blockNumber')])).headers.get('x-request-id');
+    const page = await open(t, `?tab=decisions&request=${id}`);
     await page.getByRole('heading', { level: 1, name: 'eth_gasPrice' }).waitFor();
     await page.getByLabel('Item of the batch').selectOption({ label: '2: eth_blockNumber' });
     await page.getByRole('heading', { level: 1, name: 'eth_blockNumber' }).waitFor();
@@ -376,7 +382,7 @@ describe('request tester', () => {
     assert.deepEqual([await rate('5').isDisabled(), await rate('15').isDisabled(), await rate('30').isDisabled()], [false, false, true]);
     await rate('Run').click();
     await tester(page).getByText('Running').waitFor();
-    await page.getByRole('button', { name: /Limited/ }).click();
+    await page.getByRole('button', { name: 'Profile: Limited' }).click();
     await page.getByRole('option', { name: /Real nodes/ }).click();
     await tester(page).getByText('Stopped').waitFor();
     assert.equal(await rate('30').isDisabled(), false);

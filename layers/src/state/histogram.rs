@@ -194,7 +194,10 @@ mod tests {
         assert_eq!(of([600_000]).at(0.5), Some(Duration::from_nanos(1 << 35)));
         let counts = LatencyCounts::default();
         counts.add(Duration::MAX);
-        assert_eq!(counts.read().since(&LatencyReading::default()).buckets().collect::<Vec<_>>(), [(BUCKETS - 1, 1)]);
+        assert_eq!(
+            counts.read().since(&LatencyReading::default()).buckets().collect::<Vec<_>>(),
+            [(BUCKETS - 1, 1)]
+        );
     }
 
     #[test]

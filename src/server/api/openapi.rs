@@ -34,8 +34,7 @@ mod tests {
             .collect();
         // The texts of the program that are paths of pages.
         let site = include_str!("../site.rs");
-        let served: BTreeSet<&str> =
-            site.split('"').filter(|text| text.starts_with("/api/")).collect();
+        let served: BTreeSet<&str> = site.split('"').filter(|text| text.starts_with("/api/")).collect();
         assert_eq!(described, served);
     }
 }

@@ -10,6 +10,7 @@
 //! | `io` | takes the connection out of hyper |
 //! | `link` | reads frames, answers pings |
 //! | `gate` | orders and writes frames |
+//! | `outlet` | lets streams write to an idle client without its task |
 //! | `replies` | gathers replies that stream |
 //! | `liveness` | the heartbeat |
 //! | `client` | the task |
@@ -21,6 +22,7 @@ mod io;
 mod link;
 mod liveness;
 mod open;
+mod outlet;
 mod policy;
 mod replies;
 #[cfg(test)]
@@ -49,7 +51,6 @@ use tokio::sync::watch;
 use tower::Service;
 
 use self::client::{Client, End};
-use self::io::Io;
 use self::link::Link;
 pub use self::liveness::LivenessPolicy;
 use self::open::Open;
@@ -283,7 +284,7 @@ where
     S: Service<Call, Response = Reply> + Clone,
     S::Error: Into<Failure>,
 {
-    async fn upgraded(self) -> Option<(Client<Io, S>, SmolStr, Open)> {
+    async fn upgraded(self) -> Option<(Client<S>, SmolStr, Open)> {
         let Self { upgrade, socket, policy, session, stop, open } = self;
         let id = socket.id().clone();
         let upgraded = match upgrade.await {
@@ -294,8 +295,9 @@ where
             }
         };
         tracing::debug!(connection = %id, "client connected");
-        let (io, read) = Io::of(upgraded);
-        let link = Link::new(io, read, policy.max_message_bytes);
+        let (reader, writer, read) = io::split(upgraded);
+        let link = Link::new(reader, writer, read, policy.max_message_bytes);
+        session.shorten(link.outlet.clone());
         let client = Client::new(link, socket, session, policy, stop);
         Some((client, id, open.enter()))
     }

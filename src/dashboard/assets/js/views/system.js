@@ -45,7 +45,7 @@ export function mount(root) {
   const cards = Object.values(GROUPS).map((figures) => figures.map(card));
   const body = h('div', null, Object.keys(GROUPS).map((title, i) =>
     section(title, { name: `system-${i}` }, h('div', { class: 'system-cards' }, cards[i].map((one) => one.element)))));
-  root.append(h('div', { class: 'page system' }, h('h1', { class: 'sr-only' }, 'System'), about, nothing, waiting, body));
+  root.append(h('div', { class: 'page system', tabindex: 0 }, h('h1', { class: 'sr-only' }, 'System'), about, nothing, waiting, body));
 
   function draw() {
     const { system, node, connection } = store.state;

@@ -134,7 +134,7 @@ describe('what is seen', () => {
       const { store } = await import('/dashboard/assets/js/store.js');
       globalThis.seen = {};
       store.on(['events'], () => {
-        const opened = store.state.events.findLast((event) => event.kind === 'breaker' && event.provider === 'beta' && event.to === 'open' && event.transport === 'http');
+        const opened = store.state.events.find((event) => event.kind === 'breaker' && event.provider === 'beta' && event.to === 'open');
         globalThis.seen.event ??= opened?.ts;
       });
       const node = document.querySelector('button[data-provider="dev/beta"]');

@@ -130,7 +130,7 @@ export function field(label, props) {
  */
 export function table(caption, columns, key, marks = () => ({})) {
   const body = h('tbody');
-  const heads = columns.map(({ label, class: className, title }) => h('th', { scope: 'col', class: className, title }, label));
+  const heads = columns.map(({ label, class: className, title }) => h('th', { scope: 'col', class: className === 'number' && className, title }, label));
   const element = h('div', { class: 'table-box', tabindex: 0, role: 'region', 'aria-label': `${caption}, table` },
     h('table', null, h('caption', { class: 'sr-only' }, caption), h('thead', null, h('tr', null, heads)), body));
   const create = (row) => {

@@ -171,10 +171,11 @@ export function pill(label, status) {
 /** The channel to a provider. */
 export const channel = (provider, transport) => h('span', { class: 'channel' }, provider, h('small', null, transport));
 
-/** The times that charts can show: buttons, and how many seconds are chosen. */
+/** The times that charts can show: buttons, and how many seconds are chosen. A young process has an hour of nothing. */
 export function ranges(name, onChange) {
-  const all = { '1 h': 3600, '6 h': 21_600, '24 h': 86_400, '7 d': 604_800 };
-  const buttons = choice('Range', name, Object.keys(all).map((label) => ({ value: label, label })), '1 h', onChange);
+  const all = { '15 min': 900, '1 h': 3600, '6 h': 21_600, '24 h': 86_400, '7 d': 604_800 };
+  const age = store.now() - (store.state.node?.started ?? 0);
+  const buttons = choice('Range', name, Object.keys(all).map((label) => ({ value: label, label })), age < 900_000 ? '15 min' : '1 h', onChange);
   return { element: buttons.element, label: buttons.value, seconds: () => all[buttons.value()] };
 }
 

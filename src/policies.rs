@@ -75,6 +75,7 @@ pub(crate) fn traces(settings: &Settings) -> Option<TracePolicy> {
         interval: traces.interval,
         timeout: traces.timeout,
         max_queued: traces.max_queued,
+        sampling_rate: traces.sampling_rate,
     })
 }
 

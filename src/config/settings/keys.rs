@@ -68,6 +68,8 @@ sections! {
         "dashboard" => dashboard: Dashboard = Dashboard::default(), ();
         /// The log.
         "log" => log: Log = Log::default(), ();
+        /// Figures for Prometheus.
+        "metrics" => metrics: Metrics = Metrics::default(), ();
         /// Traces of calls, sent to a collector. For builds with the feature `otlp`.
         "traces" => traces: Traces = Traces::default(), ();
         /// What providers did in the past, kept in a database file. Routing never depends on it.
@@ -375,6 +377,14 @@ sections! {
         "slow_warn_ms" => slow_warn: Duration = ms(2_000), 1..=DAY;
         /// An upstream answer that took longer is an error.
         "very_slow_ms" => very_slow: Duration = ms(4_000), 1..=DAY;
+    }
+
+    /// Figures for Prometheus.
+    Metrics {
+        /// Whether they are kept, and served at `/metrics`.
+        "enabled" => enabled: bool = true, ();
+        /// An address for them alone. Without one they are served with everything else, to whoever can ask.
+        "listen" => listen: Option<SocketAddr> = None, ();
     }
 
     /// Traces of calls, for builds with the feature `otlp`.

@@ -117,6 +117,12 @@ describe('metrics', () => {
     await table.getByRole('button', { name: 'Provider' }).click();
     assert.deepEqual((await column(2)).map((name) => name.trim()), NAMES.toReversed());
 
+    const nodes = page.getByRole('group', { name: 'Node' });
+    assert.deepEqual(await nodes.getByRole('button').allInnerTexts(), ['All nodes (1)', 'local']);
+    await nodes.getByRole('button', { name: 'local' }).click();
+    await table.locator('tbody tr').nth(2).waitFor();
+    await page.getByRole('group', { name: 'Chain' }).getByRole('button', { name: 'dev 31337' }).click();
+
     const card = page.locator('[data-method="eth_gasPrice"]');
     assert.equal(await card.locator('tbody tr').count(), 3);
     await table.getByRole('button', { name: 'alpha' }).click();
@@ -140,6 +146,8 @@ describe('metrics', () => {
     await part.getByRole('button', { name: 'Log' }).click();
     await part.getByRole('button', { name: 'p99' }).click();
     await until('lines of all providers', async () => (await part.locator('.chart-legend').innerText()).includes('gamma'));
+    await part.getByLabel('Transport').selectOption('http');
+    await until('one transport is left', async () => !/ws/.test(await part.locator('.chart-legend').innerText()));
     await part.getByLabel('Provider').selectOption('alpha');
     await until('three lines of one provider', async () => /p50 · \w+[\s\S]*p99/.test(await part.locator('.chart-legend').innerText()));
     assert.equal(await part.getByRole('group', { name: 'Percentile' }).isVisible(), false);
@@ -179,6 +187,8 @@ describe('metrics', () => {
     await plot.focus();
     await page.keyboard.press('Home');
     assert.match(await plot.getAttribute('aria-valuetext'), /gamma · (http|ws): change Closed → Open, reason /);
+    await breakers.getByRole('button', { name: '6 h' }).click();
+    await until('the change is still there', async () => (await points(breakers)) > 0);
     await breakers.getByText('Data table').click();
     await breakers.locator('.chart-table tr', { hasText: /gamma(http|ws)Closed ?Open/ }).first().waitFor();
     await network.nodes[2].restart(state);
@@ -239,6 +249,8 @@ describe('decisions', () => {
     await part.getByLabel('Method').fill('eth_gasPrice');
     await page.keyboard.press('Enter');
     await until('one method is left', async () => (await cells(2)).length > 0 && (await cells(2)).every((text) => text === 'eth_gasPrice'));
+    await part.getByLabel('Chain').selectOption('dev');
+    await part.getByLabel('From').selectOption('client');
     await part.getByLabel('Provider').selectOption('beta');
     await until('one provider is left', async () => (await cells(4)).every((text) => text.startsWith('beta')));
     await part.getByLabel('Method').fill('eth_nothing');

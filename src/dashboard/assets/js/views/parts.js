@@ -97,7 +97,7 @@ export function choice(label, name, options, value, onChange) {
     group.replaceChildren(...next.map(({ value, label, detail, disabled, title }) => h('button', {
       type: 'button', disabled: disabled ?? null, title, data: { value },
       on: { click: () => { if (String(now) !== String(value)) { set(value); onChange(value); } } },
-    }, label, detail && h('small', null, detail))));
+    }, label, detail && [' ', h('small', null, detail)])));
     set(now);
   };
   fill(options);

@@ -50,6 +50,10 @@ impl Members {
         self.0.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(|row| row.len()).sum()
+    }
+
     pub(super) fn rows(&self) -> &[Row] {
         &self.0
     }

@@ -145,6 +145,21 @@ async fn no_secret_is_told_whatever_goes_wrong() {
     assert_eq!(page.json()["candidates"].as_array().map(Vec::len), Some(4), "two providers, two transports");
     holds_no_secret("an explanation", page.text());
 
+    let list = proxy.get("/api/requests?limit=200").await;
+    holds_no_secret("the list of requests", list.text());
+    let rows = list.json()["requests"].as_array().unwrap().clone();
+    assert!(rows.len() > 40, "every call is there");
+    for row in rows {
+        let page = proxy.get(&format!("/api/requests/{}", row["request_id"].as_str().unwrap())).await;
+        assert!(page.json()["attempts"].is_array());
+        holds_no_secret("the page of a request", page.text());
+    }
+    for path in ["/api/chains", "/api/metrics/ethereum", "/api/streams", "/api/breakers", "/metrics"] {
+        let page = proxy.get(path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        holds_no_secret(path, page.text());
+    }
+
     let runtime = format!("{:?} {:?}", proxy.runtime, proxy.runtime.live.snapshot());
     holds_no_secret("what is printed for debugging", &runtime);
     let log = log.text();

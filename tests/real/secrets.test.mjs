@@ -99,12 +99,22 @@ function provider(id, port, scheme = 'http') {
 }
 const env = { SECRETS_TEST_KEY: SECRETS.bearer };
 
-/** Everything there is to fetch; what is not there answers something too. */
-const PAGES = [
-  '/', '/dashboard', '/dashboard/default', '/metrics', '/api/health', '/api/ready', '/api/chains', '/api/metrics/dev',
-  '/api/history', '/api/series?chain=dev', '/api/breakers', '/api/streams', '/api/requests?limit=200',
-  '/api/requests?result=error', '/api/explain?chain=dev&method=eth_call', '/api/openapi.json', '/api/live',
-];
+/** Pages beside those of the API. */
+const OTHER_PAGES = ['/', '/dashboard', '/dashboard/default'];
+/** What pages of the API need to be asked for. */
+const ARGUMENTS = {
+  '/api/metrics/{chain}': '/api/metrics/dev',
+  '/api/series': '/api/series?chain=dev',
+  '/api/requests': '/api/requests?limit=200',
+  '/api/explain': '/api/explain?chain=dev&method=eth_call',
+};
+
+/** All pages, as the process itself lists them; those of single requests are not among them. */
+async function pages(base) {
+  const { paths } = await (await fetch(`${base}/api/openapi.json`)).json();
+  const api = Object.keys(paths).filter((path) => !/^\/(ws\/)?rpc\/|\{id\}/.test(path));
+  return [...OTHER_PAGES, ...api.map((path) => ARGUMENTS[path] ?? path)];
+}
 
 /** A page with its headers; of one without an end the first few messages. */
 async function fetched(base, path) {
@@ -187,8 +197,12 @@ websocket: { item_deadline_ms: 1500 }
       ])),
       ...(await socketSays(`${base}/ws/rpc/nowhere`, [])),
     );
-    for (const path of [...PAGES, ...ids.map((id) => `/api/requests/${id}`)]) {
+    const known = await pages(router.base);
+    for (const path of [...known, ...ids.map((id) => `/api/requests/${id}`)]) {
       said.push(await fetched(router.base, path));
+    }
+    for (const path of known.filter((path) => !['/', '/api/ready'].includes(path))) {
+      assert.ok(said.some((text) => text.startsWith(`${path} 200 `)), `${path} is there to be searched`);
     }
     const found = said.filter((text) => text.startsWith('/api/requests/') && text.includes('"attempts"'));
     assert.equal(found.length, ids.length, 'the page of every request was searched');

@@ -47,6 +47,7 @@ pub mod runtime;
 pub mod server;
 pub mod sim;
 pub mod stack;
+mod stale;
 pub mod strangers;
 pub mod streams;
 pub mod tasks;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 #[cfg(feature = "otlp")]
 use std::sync::Arc;
+use std::time::Duration;
 
 use lasso_layers::attempt::Attempt;
 use lasso_layers::call::{Call, Failure, Reply};
@@ -43,6 +44,7 @@ pub struct Router {
     hub: Hub,
     live: Broadcasts,
     history: Option<History>,
+    pages_ttl: Duration,
     counts: bool,
     scrapers: Option<TcpListener>,
     #[cfg(feature = "otlp")]
@@ -99,6 +101,7 @@ impl Router {
             websocket: policies::websocket(settings),
             policy: policies::server(settings),
             history: None,
+            pages_ttl: settings.cluster.cache_ttl,
             counts: settings.metrics.enabled,
             scrapers: None,
             #[cfg(feature = "otlp")]
@@ -182,7 +185,8 @@ impl Router {
             let sockets = sockets.clone();
             self.live.clone().run(move || sockets.open())
         };
-        let mut api = Api::new(self.runtime, self.history, Instant::now()).live(self.live);
+        let mut api =
+            Api::new(self.runtime, self.history, Instant::now()).live(self.live).keep_pages(self.pages_ttl);
         if let Some(metrics) = &metrics {
             api = api.figures(metrics.clone(), scrapers.is_none());
         }

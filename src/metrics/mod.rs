@@ -34,6 +34,8 @@ mod listen;
 mod sheet;
 mod state;
 mod statuses;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;

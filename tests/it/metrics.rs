@@ -201,7 +201,7 @@ async fn an_unknown_chain_is_answered_with_those_there_are() {
     for name in ["solana", "2", ""] {
         let reply = world.proxy.get(&format!("/api/metrics/{name}")).await;
         assert_eq!(reply.status, StatusCode::NOT_FOUND);
-        let expected = json!({ "error": "Unknown chain", "chain": name, "available_chains": ["ethereum"] });
+        let expected = json!({ "error": "Chain not found", "chain": name, "available_chains": ["ethereum"] });
         assert_eq!(reply.json(), expected);
     }
     let deeper = world.proxy.get("/api/metrics/ethereum/more").await;

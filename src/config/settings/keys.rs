@@ -445,7 +445,8 @@ sections! {
         "seeds" => seeds: Vec<String> = Vec::new(), ();
         /// What all nodes must know to talk to each other.
         "secret" => secret: Option<Secret> = None, ();
-        /// How long measurements of other nodes are shown before they are asked for again.
+        /// How long measurements are shown, on pages and of other nodes, before new ones are asked for. The old ones are shown
+        /// meanwhile. 0 has them made for everybody who asks.
         "cache_ttl_ms" => cache_ttl: Duration = ms(15_000), 0..=DAY;
     }
 }

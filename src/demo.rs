@@ -70,6 +70,7 @@ impl Demo {
             &nodes,
             "\nLasso stands in front of them:\n",
             &format!("  http://{listen}/rpc/ethereum\n"),
+            &format!("  ws://{listen}/ws/rpc/ethereum\n"),
             "\nTry:\n",
             &call("/rpc/ethereum", r#"{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}"#),
             &call("/rpc/ethereum", r#"{"jsonrpc":"2.0","id":2,"method":"eth_getLogs","params":[{"fromBlock":"latest","toBlock":"latest"}]}"#),

@@ -196,6 +196,14 @@ describe('what is seen', () => {
     await other.stop();
     await page.locator('[data-connection="lost"]', { hasText: 'Reconnecting' }).waitFor();
   });
+
+  test('a profile that is not there leads to the default one', async (t) => {
+    const { page, context } = await openPage(browser, `${lasso.base}/dashboard/nosuch`);
+    t.after(() => context.close());
+    await page.waitForURL(/\/dashboard$/);
+    await details(page).getByText('3 providers · 1 chain').waitFor();
+    assert.equal(await page.evaluate(() => sessionStorage.getItem('lasso_selected_profile')), null);
+  });
 });
 
 describe('what is used', () => {

@@ -152,7 +152,10 @@ for (const [turn, [name, answer]] of Object.entries(PROVIDERS).entries()) {
     const log = `log: { level: trace, format: ${format}, sampling_rate: 1.0 }`;
     const router = await Lasso.start({
       profileText: profile(providers),
-      settings: QUICK_RECOVERY.replace(/log: .*/, log),
+      settings: `${QUICK_RECOVERY.replace(/log: .*/, log)}
+upstream_websocket: { connect_jitter_ms: 0 }
+websocket: { item_deadline_ms: 1500 }
+`,
       env,
     });
     let stopped;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { accessible, launch, openPage, picture } from './browser.mjs';
-import { Lasso, profile } from './lasso.mjs';
+import { healthy as healthyRouter, Lasso, profile } from './lasso.mjs';
 import { Network } from './nodes.mjs';
 import { call } from './rpc.mjs';
 import { until } from './wait.mjs';
@@ -189,12 +189,29 @@ describe('what is seen', () => {
     assert.deepEqual(faults, []);
   });
 
-  test('a lost router is said', async (t) => {
+  test('a lost router is said, and followed again when it is back', async (t) => {
     const other = await Lasso.start({ providers: [{ id: 'alpha', url: network.nodes[0].url }], settings: SETTINGS });
+    t.after(() => other.stop());
     const { page, context } = await openPage(browser, `${other.base}/dashboard`);
     t.after(() => context.close());
-    await other.stop();
+    const seen = (method) => details(page).getByRole('button', { name: new RegExp(method) }).last().waitFor();
+    for (let i = 0; i < 5; i++) await call(other.url, 'eth_gasPrice');
+    await seen('eth_gasPrice');
+    await other.child.kill();
     await page.locator('[data-connection="lost"]', { hasText: 'Reconnecting' }).waitFor();
+    other.child = other.home.launch(['serve'], { args: ['--listen', `127.0.0.1:${other.port}`] });
+    await healthyRouter(other.child, other.base);
+    await page.locator('[data-connection="live"]').waitFor();
+    await call(other.url, 'eth_blockNumber');
+    await seen('eth_blockNumber');
+  });
+
+  test('a profile that is not there leads to the default one', async (t) => {
+    const { page, context } = await openPage(browser, `${lasso.base}/dashboard/nosuch`);
+    t.after(() => context.close());
+    await page.waitForURL(/\/dashboard$/);
+    await details(page).getByText('3 providers · 1 chain').waitFor();
+    assert.equal(await page.evaluate(() => sessionStorage.getItem('lasso_selected_profile')), null);
   });
 });
 
@@ -303,7 +320,9 @@ describe('what is used', () => {
     assert.deepEqual([Math.round(moved.x - before.x), Math.round(moved.y - before.y)], [-60, 40]);
     await details(page).getByText('Recent activity').waitFor();
 
-    await provider(page, 'gamma').click();
+    // What a key does after a drag is no part of the drag.
+    await provider(page, 'gamma').focus();
+    await page.keyboard.press('Enter');
     await scaled(page, 1.4);
     await details(page).getByRole('heading', { name: 'gamma' }).waitFor();
     await page.waitForURL(/provider=gamma/);

@@ -14,8 +14,8 @@ import { freePort } from './wait.mjs';
 
 /** A picture that is larger than this, in bytes, makes a clone of the repository heavy. */
 const LARGEST = 150 * 1024;
-/** So long does traffic run before the first picture, in milliseconds, so that every figure has something to show. */
-const WARM_UP = 20_000;
+/** So long does traffic run before the first picture, in milliseconds, so that charts by the minute have a point or two. */
+const WARM_UP = 75_000;
 
 const PAGES = {
   overview: '/dashboard/default',

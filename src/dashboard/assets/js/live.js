@@ -73,7 +73,7 @@ async function exists(profile) {
 const address = (profile) => (profile ? `/api/live?profile=${encodeURIComponent(profile)}` : '/api/live');
 
 /** A line that died without a word: nothing arrives, and nothing says so. */
-function listen() {
+function reopenIfSilent() {
   if (!source || document.hidden || Date.now() - lastHeard < SILENCE) return;
   store.connection('lost');
   const url = new URL(source.url);
@@ -81,4 +81,4 @@ function listen() {
   open(url.searchParams.get('profile'));
 }
 
-setInterval(listen, 1000);
+setInterval(reopenIfSilent, 1000);

@@ -67,7 +67,8 @@ export function activity({ store, router }) {
     head,
     box,
     update() {
-      if (profile !== store.state.profile) {
+      // A router that was started anew counts its events from the beginning.
+      if (profile !== store.state.profile || (store.state.events.at(-1)?.id ?? 0) < last) {
         profile = store.state.profile;
         last = -1;
         lines.replaceChildren();

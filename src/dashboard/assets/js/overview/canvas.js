@@ -131,8 +131,16 @@ export class Canvas {
   #up(event) {
     this.#pointers.delete(event.pointerId);
     const [rest] = this.#pointers.values();
-    if (rest) this.#press = { ...rest, from: this.view, dragged: true };
-    else delete this.#frame.dataset.dragging;
+    if (rest) {
+      this.#press = { ...rest, from: this.view, dragged: true };
+      return;
+    }
+    delete this.#frame.dataset.dragging;
+    // The click that belongs to this press comes before the next task; later ones are of keys.
+    const press = this.#press;
+    setTimeout(() => {
+      if (this.#press === press) this.#press = null;
+    });
   }
 
   #wheel(event) {

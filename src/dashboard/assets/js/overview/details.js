@@ -22,6 +22,12 @@ export function mountDetails(root, ctx, onResize) {
   const box = h('section', { class: 'details', 'aria-label': 'Details' }, head, body);
   root.append(box);
 
+  /** The kind of view that the selection asks for: what is selected may come later than the selection. */
+  const wanted = () => {
+    const { chain, provider } = store.state.selection;
+    if (provider && store.provider(chain, provider)) return 'provider';
+    return chain && store.state.chains.has(chain) ? 'chain' : 'summary';
+  };
   const folded = () => 'collapsed' in box.dataset;
   const up = () => (store.state.selection.provider ? { chain: store.state.selection.chain } : {});
 
@@ -38,9 +44,7 @@ export function mountDetails(root, ctx, onResize) {
   function open() {
     const { chain, provider } = store.state.selection;
     view?.close?.();
-    if (provider && store.provider(chain, provider)) view = providerView(ctx, chain, provider);
-    else if (chain && store.state.chains.has(chain)) view = chainView(ctx, chain);
-    else view = summaryView(ctx);
+    view = { provider: providerView, chain: chainView, summary: summaryView }[wanted()](ctx, chain, provider);
     data(box, 'view', view.name);
     body.replaceChildren(...view.body);
     body.scrollTop = 0;
@@ -65,12 +69,6 @@ export function mountDetails(root, ctx, onResize) {
   const ends = [store.on(['selection'], open), store.on(KEYS, (keys, items) => (wanted() === view.name ? update(keys, items) : open()))];
   // Waits and ages run on between two messages.
   const clock = setInterval(() => update(), 1000);
-  /** The kind of view that the selection asks for: what is selected may come later than the selection. */
-  const wanted = () => {
-    const { chain, provider } = store.state.selection;
-    if (provider && store.provider(chain, provider)) return 'provider';
-    return chain && store.state.chains.has(chain) ? 'chain' : 'summary';
-  };
 
   open();
   const remembered = sessionStorage.getItem(COLLAPSED);

@@ -148,6 +148,7 @@ export function mountTopology(root, { store, insets }) {
 
   /** Calls run along their lines. */
   function decisions() {
+    seen = Math.min(seen, store.state.events.at(-1)?.id ?? 0);
     for (const event of store.state.events) {
       if (event.id <= seen) continue;
       seen = event.id;

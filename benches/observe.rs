@@ -70,5 +70,5 @@ fn heard(bencher: Bencher<'_, '_>) {
 fn watched(bencher: Bencher<'_, '_>) {
     let observed = Observed::new(4096);
     let _watch = observed.feed().watch();
-    calls(bencher, ObserveLayer::new(ObservePolicy::default()).observer(Arc::new(observed.clone())));
+    calls(bencher, ObserveLayer::new(ObservePolicy::default()).observer(Arc::new(observed)));
 }

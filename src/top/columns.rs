@@ -120,7 +120,7 @@ impl Column {
             Self::Lag => 4,
             Self::P50 | Self::P95 | Self::Rate | Self::Share => 7,
             Self::Success => 5,
-            Self::Breakers => 22,
+            Self::Breakers => 28,
         }
     }
 

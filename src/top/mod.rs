@@ -72,7 +72,8 @@ pub(crate) fn main(arguments: &Arguments, environment: &Environment) -> ExitCode
     match run(address, arguments.once || !io::stdout().is_terminal()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("lasso top: {error}");
+            // A part of it may be in the words of whoever answered.
+            eprintln!("lasso top: {}", String::from_iter(plain::harmless(&error.to_string())));
             ExitCode::FAILURE
         }
     }

@@ -65,7 +65,7 @@ fn table(model: &Model) -> Vec<String> {
 }
 
 /// Without what a terminal would obey: names are chosen by others.
-fn harmless(text: &str) -> impl Iterator<Item = char> {
+pub(super) fn harmless(text: &str) -> impl Iterator<Item = char> {
     text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char })
 }
 

@@ -1,8 +1,8 @@
 //! Server-sent events ([HTML, section 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation)),
 //! as far as a reader needs them that makes its connections itself: the fields `id` and `retry` are passed over.
 
-/// The longest event that is taken, in bytes. A snapshot of a thousand providers has about one megabyte.
-const LONGEST: usize = 64 * 1024 * 1024;
+/// The longest event that is taken, in bytes: many times a snapshot of a thousand providers.
+const LONGEST: usize = 16 * 1024 * 1024;
 
 /// What was told at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

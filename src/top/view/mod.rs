@@ -24,7 +24,7 @@ const STREAMS: usize = 5;
 /// The least lines for what is beside the table, its title included.
 const LEAST_PANE: u16 = 6;
 
-/// Draws everything. Whatever the size, nothing is drawn twice at a place.
+/// Draws everything into whatever room there is.
 pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, screen: &Screen, palette: Palette) {
     let rows = rows(model);
     let table_height = u16::try_from(rows.len() + 1).unwrap_or(u16::MAX);

@@ -19,7 +19,8 @@
 //! Beside the requests run the [`tasks`]: upstreams are probed and asked for their heights, profiles are reloaded,
 //! idle clients are forgotten. What they find out about providers is in [`health`], for pages to show; nodes of another
 //! chain are kept out by [`strangers`]. What was measured goes into a file, [`history`]. [`observe`] hears of everything
-//! that happens, for who wants to see it; with the feature `otlp`, `traces` tells a collector. [`telemetry`] says where log lines go.
+//! that happens, for who wants to see it, and [`metrics`] count it; with the feature `otlp`, `traces` tells a collector.
+//! [`telemetry`] says where log lines go.
 //!
 //! # For embedders
 //!
@@ -36,6 +37,7 @@ pub mod demo;
 pub mod health;
 pub mod history;
 pub mod live;
+pub mod metrics;
 pub mod observe;
 mod policies;
 mod probe;
@@ -45,6 +47,7 @@ pub mod runtime;
 pub mod server;
 pub mod sim;
 pub mod stack;
+mod stale;
 pub mod strangers;
 pub mod streams;
 pub mod tasks;

@@ -43,10 +43,13 @@ pub(crate) const fn guard(settings: &Settings) -> GuardPolicy {
 
 pub(crate) fn observe(settings: &Settings) -> ObservePolicy {
     let log = &settings.log;
+    let slow = SlowPolicy { info: log.slow_info, warn: log.slow_warn, error: log.very_slow };
     ObservePolicy {
+        enabled: log.enabled,
         sampling_rate: log.sampling_rate,
         max_error_message_chars: settings.observability.max_error_message_chars,
-        slow: Some(SlowPolicy { info: log.slow_info, warn: log.slow_warn, error: log.very_slow }),
+        client_address: log.client_ip,
+        slow: log.log_slow_requests.then_some(slow),
         ..ObservePolicy::default()
     }
 }
@@ -72,6 +75,7 @@ pub(crate) fn traces(settings: &Settings) -> Option<TracePolicy> {
         interval: traces.interval,
         timeout: traces.timeout,
         max_queued: traces.max_queued,
+        sampling_rate: traces.sampling_rate,
     })
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 #[cfg(feature = "otlp")]
 use std::sync::Arc;
+use std::time::Duration;
 
 use lasso_layers::attempt::Attempt;
 use lasso_layers::call::{Call, Failure, Reply};
@@ -19,6 +20,7 @@ use tower::util::BoxCloneSyncService;
 use crate::config::Settings;
 use crate::history::{History, Recorder};
 use crate::live::Broadcasts;
+use crate::metrics::Metrics;
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy, WebSocketPolicy, WebSockets};
 use crate::streams::Hub;
@@ -42,6 +44,9 @@ pub struct Router {
     hub: Hub,
     live: Broadcasts,
     history: Option<History>,
+    pages_ttl: Duration,
+    counts: bool,
+    scrapers: Option<TcpListener>,
     #[cfg(feature = "otlp")]
     exporter: Option<Exporter>,
 }
@@ -96,6 +101,9 @@ impl Router {
             websocket: policies::websocket(settings),
             policy: policies::server(settings),
             history: None,
+            pages_ttl: settings.cluster.cache_ttl,
+            counts: settings.metrics.enabled,
+            scrapers: None,
             #[cfg(feature = "otlp")]
             exporter: None,
             runtime,
@@ -118,6 +126,12 @@ impl Router {
         let (spans, exporter) = Exporter::new(policy)?;
         self.runtime.observed.listen(Arc::new(spans));
         Ok(Self { exporter: Some(exporter), ..self })
+    }
+
+    /// Serves the figures for Prometheus to whoever connects here, and not beside the calls.
+    #[must_use]
+    pub fn scrapers(self, listener: TcpListener) -> Self {
+        Self { scrapers: Some(listener), ..self }
     }
 
     /// The stores.
@@ -165,15 +179,27 @@ impl Router {
         });
         #[cfg(feature = "otlp")]
         let exporter = self.exporter;
+        let metrics = self.counts.then(|| Metrics::new(self.runtime.clone(), sockets.clients()));
+        let scrapers = self.scrapers;
         let watching = {
             let sockets = sockets.clone();
             self.live.clone().run(move || sockets.open())
         };
-        let api = Api::new(self.runtime, self.history, Instant::now()).live(self.live);
+        let mut api =
+            Api::new(self.runtime, self.history, Instant::now()).live(self.live).keep_pages(self.pages_ttl);
+        if let Some(metrics) = &metrics {
+            api = api.figures(metrics.clone(), scrapers.is_none());
+        }
         async move {
             let mut tasks = JoinSet::new();
             tasks.spawn(background);
             tasks.spawn(watching);
+            if let Some(metrics) = metrics {
+                tasks.spawn(metrics.clone().keep());
+                if let Some(listener) = scrapers {
+                    tasks.spawn(metrics.serve(listener));
+                }
+            }
             // Not among the tasks, which end where they are: it has a last thing to write.
             let (serving, end) = oneshot::channel::<()>();
             let recording = recorder.map(|recorder| {

@@ -82,11 +82,11 @@ fn start(
 ) -> Result<(), Error> {
     let _log = telemetry::init(&settings.log).map_err(Error::Log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::System)?;
-    runtime.block_on(async {
-        let address = settings.server.listen;
-        let listener = TcpListener::bind(address).await.map_err(|error| Error::Listen(address, error))?;
-        serve(listener).await
-    })
+    runtime.block_on(async { serve(bind(settings.server.listen).await?).await })
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|error| Error::Listen(address, error))
 }
 
 fn live(profiles: Vec<ProfileSpec>) -> Result<Live, Error> {
@@ -105,6 +105,9 @@ async fn requests(
     let mut router = Router::new(live, settings).map_err(Error::System)?;
     if let Some(history) = history {
         router = router.history(history);
+    }
+    if let Some(address) = settings.metrics.listen.filter(|_| settings.metrics.enabled) {
+        router = router.scrapers(bind(address).await?);
     }
     #[cfg(feature = "otlp")]
     if let Some(policy) = policies::traces(settings) {

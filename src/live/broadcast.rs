@@ -184,7 +184,7 @@ impl Broadcast {
 
     /// Sends what changed to those who follow. Where nobody does, it only becomes what a snapshot shows.
     fn tell(&mut self, now: Moment) {
-        let is_urgent = self.is_urgent || self.pending.len() >= self.max_batch;
+        let is_urgent = self.is_urgent || self.pending.waiting() >= self.max_batch;
         if !self.pace.is_due(self.viewers.len(), is_urgent, now.instant) {
             return;
         }

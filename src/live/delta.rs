@@ -29,12 +29,6 @@ impl<'a, T: Keyed + PartialEq> Delta<'a, T> {
             gone: before.iter().map(Keyed::key).filter(|key| !here.contains(*key)).cloned().collect(),
         }
     }
-
-    /// Whether there is no difference.
-    #[must_use]
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.gone.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -63,7 +57,7 @@ mod tests {
         let delta = Delta::of(&before, &after);
         assert_eq!(delta.changed, [&after[1], &after[2]]);
         assert_eq!(delta.gone, ["2"]);
-        assert!(Delta::of(&after, &after).is_empty() && !delta.is_empty());
+        assert_eq!(Delta::of(&after, &after), Delta { changed: vec![], gone: vec![] });
     }
 
     proptest! {

@@ -23,7 +23,7 @@ use lasso_layers::catalog::Channel;
 
 pub use self::decision::{Decision, Outcome};
 pub use self::decisions::Decisions;
-pub use self::event::{BreakerChange, Event, LinkChange, NewBlock, StreamChange};
+pub use self::event::{BreakerChange, Event, LinkChange, NewBlock, Recovery, StreamChange};
 pub use self::feed::{Feed, Watch};
 pub(crate) use self::page::DecisionPage;
 use crate::clock::Moment;

@@ -3,8 +3,10 @@
 //! | Request | Answered by |
 //! |---|---|
 //! | `POST /rpc/…` | the stack, through [`Ingress`] |
-//! | `GET /api/health`, `/api/ready`, `/api/chains`, `/api/metrics/:chain`, `/api/live`, `/api/streams`, `/api/history`, `/api/series`, `/api/breakers` | [`Api`] |
+//! | `GET /api/health`, `/api/ready`, `/api/chains`, `/api/metrics/:chain`, `/api/history`, `/api/series`, `/api/breakers`, `/api/requests`, `/api/requests/:id` | [`Api`] |
+//! | `GET /api/live`, `/api/streams` | [`Api`], from [`live`](crate::live) |
 //! | `GET /api/explain` | the stack, by a dry run |
+//! | `GET /metrics` | [`Metrics`](crate::metrics::Metrics), unless they have an address of their own |
 //! | `GET /ws/…` | the stack, through [`WebSockets`] |
 //! | `GET /` | a redirect to the dashboard |
 //! | `GET /dashboard/…` | the pages of `dashboard`, whose files are in the binary |
@@ -36,7 +38,7 @@ use tower::Service;
 pub use self::api::Api;
 use self::listen::Listener;
 use self::site::Site;
-pub use self::ws::{Accepted, LivenessPolicy, WebSocketPolicy, WebSockets};
+pub use self::ws::{Accepted, LivenessPolicy, OpenSockets, WebSocketPolicy, WebSockets};
 
 /// The limits of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,7 +25,7 @@ use super::record::{Figures, Record, StreamReport};
 use super::{pending, stream};
 use crate::clock::Moment;
 use crate::config::Settings;
-use crate::observe::{Event, Observed, StreamChange};
+use crate::observe::{Event, Observed, Recovery, StreamChange};
 use crate::policies;
 use crate::runtime::Runtime;
 
@@ -271,6 +271,19 @@ pub(super) struct Finale {
 impl Finale {
     /// Tells observers of a change: what it is, of which provider, and why.
     pub(super) fn tell(&self, change: &'static str, channel: Option<&Channel>, detail: &'static str) {
+        self.note(self.change(change, channel, detail));
+    }
+
+    /// Tells that the stream goes on with another provider.
+    pub(super) fn tell_recovered(&self, channel: &Channel, recovery: Recovery) {
+        self.note(StreamChange { recovery: Some(recovery), ..self.change("recovered", Some(channel), "") });
+    }
+
+    fn note(&self, change: StreamChange) {
+        self.shared.observed.note(Event::Stream(change));
+    }
+
+    fn change(&self, change: &'static str, channel: Option<&Channel>, detail: &'static str) -> StreamChange {
         let catalog = self.shared.chooser.live.load();
         let chains = catalog.profile(&self.key.profile).map_or(&[][..], |(_, profile)| profile.chains());
         let chain = chains.iter().find(|chain| chain.chain_id == self.key.chain_id);
@@ -280,7 +293,7 @@ impl Finale {
             let is_its = |provider: &&Provider| provider.channels().any(|it| it.key == channel.key);
             providers.iter().find(is_its).map_or_else(|| channel.known_as.clone(), |it| it.id.clone())
         };
-        self.shared.observed.note(Event::Stream(StreamChange {
+        StreamChange {
             ts_ms: Moment::now().unix_ms(),
             profile: self.key.profile.clone(),
             chain: chain.map_or_else(|| self.key.chain_id.to_smolstr(), |chain| chain.key.clone()),
@@ -289,7 +302,8 @@ impl Finale {
             change,
             provider: channel.map(named),
             detail,
-        }));
+            recovery: None,
+        }
     }
 }
 

@@ -130,7 +130,7 @@ impl Pending {
                     if self.known.is_new(&transaction) {
                         handle.fanout.deliver(&Arc::new(Delivery::of(&transaction)));
                     } else {
-                        shared.counters.dropped(Drops::DUPLICATE);
+                        shared.counters.dropped(key.chain_id, Drops::DUPLICATE);
                     }
                 }
                 Ok(Signal::Update(Update::Head(_) | Update::Log(_))) => {}

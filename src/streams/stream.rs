@@ -21,6 +21,7 @@ use super::hub::{Finale, Handle, Shared};
 use super::key::StreamKey;
 use super::leases::{Leases, Peers};
 use super::log;
+use crate::observe::Recovery;
 
 /// How long subscribers wait for the block that their stream begins with, once a provider has confirmed.
 const FIRST_BLOCK: Duration = Duration::from_secs(2);
@@ -272,7 +273,7 @@ impl Stream {
                 record.filled(filled);
                 record.served_by(self.provider(channel(to)).map(|provider| provider.id.clone()));
                 log::failover_completed(key, channel(to), took, filled);
-                self.finale.tell("recovered", Some(channel(to)), "");
+                self.finale.tell_recovered(channel(to), Recovery { took, filled_blocks: filled });
             }
             Note::Degraded => {
                 record.degraded();
@@ -288,7 +289,7 @@ impl Stream {
                 log::reorganised(key, depth);
             }
             Note::Dropped(reason) => {
-                counters.dropped(reason);
+                counters.dropped(key.chain_id, reason);
                 log::dropped(key, reason);
             }
             Note::LateLog => counters.late_log(),

@@ -32,11 +32,20 @@ export async function launch() {
 export async function openPage(browser, url, { ready = '[data-connection="live"]', ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', ...options });
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: new URL(url).origin });
+  if (process.env.LASSO_ASSETS) await replaceAssets(context, process.env.LASSO_ASSETS);
   const page = await context.newPage();
   const faults = watch(page);
   await page.goto(url);
   if (ready) await page.locator(ready).first().waitFor({ state: 'attached' });
   return { page, context, faults };
+}
+
+/** `LASSO_ASSETS=src/dashboard/assets` shows scripts and styles as they are now, not as the program was built with. */
+function replaceAssets(context, folder) {
+  return context.route('**/dashboard/assets/**', (route) => {
+    const name = new URL(route.request().url()).pathname.slice('/dashboard/assets/'.length);
+    return route.fulfill({ path: path.resolve(import.meta.dirname, '../..', folder, name) });
+  });
 }
 
 /**

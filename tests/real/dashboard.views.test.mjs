@@ -2,12 +2,15 @@
 // system, and the request tester.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 
 import { accessible, launch, openPage, picture } from './browser.mjs';
 import { Lasso, profile } from './lasso.mjs';
 import { Network } from './nodes.mjs';
-import { call, post, request } from './rpc.mjs';
+import { post, request } from './rpc.mjs';
 import { until } from './wait.mjs';
 
 const SETTINGS = `
@@ -21,7 +24,19 @@ log: { level: info, format: json, sampling_rate: 0.0 }
 const NAMES = ['alpha', 'beta', 'gamma'];
 const TABS = ['metrics', 'streams', 'decisions', 'system'];
 
-let [network, lasso, browser] = [];
+let [network, lasso, browser, broken] = [];
+
+/** A node that answers one method with status 500, and all others as `node` does. */
+async function faulty(node, method) {
+  const server = http.createServer(async (incoming, outgoing) => {
+    const body = await text(incoming);
+    if (body.includes(method)) return outgoing.writeHead(500).end();
+    const answer = await fetch(node.url, { method: 'POST', body, headers: { 'content-type': 'application/json' } });
+    outgoing.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text());
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return server;
+}
 
 before(async () => {
   [network, browser] = await Promise.all([Network.start(3), launch()]);
@@ -30,12 +45,18 @@ before(async () => {
   }));
   const limited = profile(providers.slice(0, 2).map(({ id, url }) => ({ id, url })), { slug: 'limited' })
     .replace('name: Real nodes', 'name: Limited').replace('rps_limit: 1000000', 'rps_limit: 20');
-  lasso = await Lasso.start({ profileText: profile(providers), otherProfiles: { limited }, settings: SETTINGS });
+  broken = await faulty(network.nodes[0], 'eth_gasPrice');
+  const failing = profile([
+    { id: 'broken', url: `http://127.0.0.1:${broken.address().port}`, more: ['priority: 1'] },
+    { id: 'alpha', url: network.nodes[0].url, more: ['priority: 2'] },
+  ], { slug: 'faulty' }).replace('name: Real nodes', 'name: Faulty');
+  lasso = await Lasso.start({ profileText: profile(providers), otherProfiles: { limited, faulty: failing }, settings: SETTINGS });
 });
 
 after(async () => {
   await browser?.close();
   await lasso?.stop();
+  broken?.close();
   await network?.stop();
 });
 
@@ -50,10 +71,16 @@ async function open(t, place, { expected = [], ...options } = {}) {
   return page;
 }
 
+/** Sends this and gives the id of the request. */
+async function sent(body, url = lasso.url) {
+  const { headers } = await post(url, body, { 'x-lasso-include-meta': 'headers' });
+  return headers.get('x-lasso-request-id');
+}
+
 /** Calls that some provider answers, and their ids. */
 async function calls(count, method = 'eth_gasPrice', url = lasso.url) {
   const ids = [];
-  for (let i = 0; i < count; i++) ids.push((await post(url, request(method))).headers.get('x-lasso-request-id'));
+  for (let i = 0; i < count; i++) ids.push(await sent(request(method), url));
   return ids;
 }
 
@@ -90,6 +117,12 @@ describe('metrics', () => {
     await table.getByRole('button', { name: 'Provider' }).click();
     assert.deepEqual((await column(2)).map((name) => name.trim()), NAMES.toReversed());
 
+    const nodes = page.getByRole('group', { name: 'Node' });
+    assert.deepEqual(await nodes.getByRole('button').allInnerTexts(), ['All nodes (1)', 'local']);
+    await nodes.getByRole('button', { name: 'local' }).click();
+    await table.locator('tbody tr').nth(2).waitFor();
+    await page.getByRole('group', { name: 'Chain' }).getByRole('button', { name: 'dev 31337' }).click();
+
     const card = page.locator('[data-method="eth_gasPrice"]');
     assert.equal(await card.locator('tbody tr').count(), 3);
     await table.getByRole('button', { name: 'alpha' }).click();
@@ -113,6 +146,8 @@ describe('metrics', () => {
     await part.getByRole('button', { name: 'Log' }).click();
     await part.getByRole('button', { name: 'p99' }).click();
     await until('lines of all providers', async () => (await part.locator('.chart-legend').innerText()).includes('gamma'));
+    await part.getByLabel('Transport').selectOption('http');
+    await until('one transport is left', async () => !/ws/.test(await part.locator('.chart-legend').innerText()));
     await part.getByLabel('Provider').selectOption('alpha');
     await until('three lines of one provider', async () => /p50 · \w+[\s\S]*p99/.test(await part.locator('.chart-legend').innerText()));
     assert.equal(await part.getByRole('group', { name: 'Percentile' }).isVisible(), false);
@@ -131,7 +166,7 @@ describe('metrics', () => {
     await page.keyboard.press('Escape');
     await tip.waitFor({ state: 'hidden' });
     await part.getByText('Data table').first().click();
-    assert.match(await part.locator('.chart-table').first().innerText(), /Time\s+p50/);
+    await part.locator('.chart-table').first().getByRole('columnheader', { name: /p50/ }).first().waitFor();
     assert.ok((await points(part.locator('.chart-box').nth(1))) > 0, 'calls over time');
   });
 
@@ -152,8 +187,10 @@ describe('metrics', () => {
     await plot.focus();
     await page.keyboard.press('Home');
     assert.match(await plot.getAttribute('aria-valuetext'), /gamma · (http|ws): change Closed → Open, reason /);
+    await breakers.getByRole('button', { name: '6 h' }).click();
+    await until('the change is still there', async () => (await points(breakers)) > 0);
     await breakers.getByText('Data table').click();
-    assert.match(await breakers.locator('.chart-table').innerText(), /gamma\s+(http|ws)\s+Closed\s+Open/);
+    await breakers.locator('.chart-table tr', { hasText: /gamma(http|ws)Closed ?Open/ }).first().waitFor();
     await network.nodes[2].restart(state);
     await section(page, 'providers').locator('[data-provider=gamma]').waitFor({ timeout: 20_000 });
   });
@@ -201,7 +238,7 @@ describe('decisions', () => {
 
   test('filters leave what they say', async (t) => {
     await calls(3);
-    const failed = (await post(lasso.url, request('eth_call', [{ data: '0xfe' }, 'nonsense']))).headers.get('x-lasso-request-id');
+    const failed = await sent(request('eth_call', [{ data: '0xfe' }, 'nonsense']));
     const page = await open(t, '?tab=decisions');
     const part = section(page, 'recent');
     const cells = (i) => part.locator(`tbody tr > :nth-child(${i})`).allInnerTexts();
@@ -212,6 +249,8 @@ describe('decisions', () => {
     await part.getByLabel('Method').fill('eth_gasPrice');
     await page.keyboard.press('Enter');
     await until('one method is left', async () => (await cells(2)).length > 0 && (await cells(2)).every((text) => text === 'eth_gasPrice'));
+    await part.getByLabel('Chain').selectOption('dev');
+    await part.getByLabel('From').selectOption('client');
     await part.getByLabel('Provider').selectOption('beta');
     await until('one provider is left', async () => (await cells(4)).every((text) => text.startsWith('beta')));
     await part.getByLabel('Method').fill('eth_nothing');
@@ -242,24 +281,18 @@ describe('decisions', () => {
   });
 
   test('a failed attempt stands before the one that answered', async (t) => {
-    const state = await network.saveState(network.nodes[2]);
-    await network.nodes[2].kill();
-    const id = await until('a call fails over', async () => {
-      const [id] = await calls(1);
-      const { requests } = await (await fetch(`${lasso.base}/api/requests?limit=20`)).json();
-      return requests.some(({ request_id: name, failovers }) => name === id && failovers > 0) && id;
-    });
-    await network.nodes[2].restart(state);
-    const page = await open(t, `?tab=decisions&request=${id}`);
+    const id = await sent(request('eth_gasPrice'), `${lasso.base}/rpc/profile/faulty/priority/dev`);
+    const page = await open(t, `/faulty?tab=decisions&request=${id}`);
     const attempts = section(page, 'attempts').locator('li');
     await attempts.nth(1).waitFor();
-    assert.match(await attempts.first().innerText(), /^1\. gamma[\s\S]*Service failure\s*Network error$/);
-    assert.match(await attempts.last().innerText(), /^2\. (alpha|beta)[\s\S]*Answered$/);
+    assert.match(await attempts.first().innerText(), /^1\. broken\s*http[\s\S]*Service failure\s*Server error$/);
+    assert.match(await attempts.last().innerText(), /^2\. alpha\s*http[\s\S]*Answered$/);
+    assert.match(await section(page, 'why').locator('[data-candidate="broken/http"]').innerText(), /^1\s+broken\s*http[\s\S]*Service failure/);
   });
 
   test('an item of a batch is found beside the others', async (t) => {
-    const { headers } = await post(lasso.url, [request('eth_gasPrice'), request('eth_blockNumber')]);
-    const page = await open(t, `?tab=decisions&request=${headers.get('x-lasso-request-id')}`);
+    const id = (await post(lasso.url, [request('eth_gasPrice'), request('eth_blockNumber')])).headers.get('x-request-id');
+    const page = await open(t, `?tab=decisions&request=${id}`);
     await page.getByRole('heading', { level: 1, name: 'eth_gasPrice' }).waitFor();
     await page.getByLabel('Item of the batch').selectOption({ label: '2: eth_blockNumber' });
     await page.getByRole('heading', { level: 1, name: 'eth_blockNumber' }).waitFor();
@@ -376,7 +409,7 @@ describe('request tester', () => {
     assert.deepEqual([await rate('5').isDisabled(), await rate('15').isDisabled(), await rate('30').isDisabled()], [false, false, true]);
     await rate('Run').click();
     await tester(page).getByText('Running').waitFor();
-    await page.getByRole('button', { name: /Limited/ }).click();
+    await page.getByRole('button', { name: 'Profile: Limited' }).click();
     await page.getByRole('option', { name: /Real nodes/ }).click();
     await tester(page).getByText('Stopped').waitFor();
     assert.equal(await rate('30').isDisabled(), false);

@@ -82,14 +82,8 @@ impl Pending {
 
     /// How many events wait.
     #[must_use]
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.events.len()
-    }
-
-    /// Whether there is nothing to tell.
-    #[must_use]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.sampled_out == 0 && self.dropped == 0
     }
 
     /// The oldest events, at most so many, and all counts.
@@ -120,7 +114,7 @@ mod tests {
         }
         assert_eq!(ids(&pending.take(3)), [1, 2, 3]);
         assert_eq!(ids(&pending.take(3)), [4, 5]);
-        assert!(pending.is_empty() && pending.take(3) == Portion::default());
+        assert_eq!((pending.waiting(), pending.take(3)), (0, Portion::default()));
     }
 
     // streaming-and-operations, section 5.8: successes beyond the limit are counted, failures are always told.
@@ -149,6 +143,6 @@ mod tests {
         (0..WAITING as u64 + 3).for_each(|height| drop(pending.offer(block(height), now)));
         pending.lost(4);
         let portion = pending.take(1);
-        assert_eq!((ids(&portion), portion.dropped, pending.len()), (vec![4], 7, WAITING - 1));
+        assert_eq!((ids(&portion), portion.dropped, pending.waiting()), (vec![4], 7, WAITING - 1));
     }
 }

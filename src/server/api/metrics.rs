@@ -1,7 +1,11 @@
-//! `GET /api/metrics/:chain`: how the providers of one chain of the default profile do.
+//! `GET /api/metrics/:chain`: how the providers of one chain do.
 //!
-//! The chain is given by key, alias or decimal id. Providers and methods without a record are left out. All times are
+//! The chain is given by key, alias or decimal id; the parameter `profile` says whose it is, if not the default
+//! profile's. Other parameters are left alone. Providers and methods without a record are left out. All times are
 //! milliseconds; `timestamp` and `last_updated` count from 1970.
+//!
+//! A page is kept for a while (`cluster.cache_ttl_ms`). One that is older is answered at once all the same, with `stale`
+//! set, while a new one is made.
 //!
 //! | Field | Means |
 //! |---|---|
@@ -18,6 +22,7 @@
 //! | `success_rate` of a provider or method | from 0 to 1 |
 //! | a method's row | both transports together |
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,46 +34,132 @@ use lasso_layers::catalog::{Chain, DEFAULT_PROFILE, Provider};
 use lasso_layers::state::health::Availability;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
+use smol_str::SmolStr;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
-use super::{Api, page, round};
+use super::parameters::Parameters;
+use super::{Api, page, past, round};
 use crate::clock::Moment;
+use crate::stale::{Found, Stale};
 use crate::usage;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// Which page it is: the catalogue by which it was made, the slug of the profile and the key of the chain. There are no
+/// more of them than chains.
+type PageKey = (u64, SmolStr, SmolStr);
+
+/// The pages that were made lately.
+#[derive(Debug)]
+pub(super) struct Pages {
+    kept: Stale<PageKey, Bytes>,
+    /// Who may make one: one at a time, because it takes a thread.
+    turn: Arc<Semaphore>,
+}
+
+impl Pages {
+    /// None yet. They are fresh for so long.
+    pub(super) fn new(ttl: Duration) -> Self {
+        Self { kept: Stale::new(ttl), turn: Arc::new(Semaphore::new(1)) }
+    }
+}
+
 impl Api {
-    /// How the providers of a chain do. Works on a thread for blocking work, because there may be thousands of series
-    /// to sort, and on one page at a time: calls wait for such threads too.
+    /// How the providers of a chain do.
     ///
-    /// Cancel safety: a page that has been begun is finished, unheard, and keeps the next one waiting.
-    pub(in crate::server) async fn metrics(self: Arc<Self>, chain: String) -> (StatusCode, Bytes) {
-        let turn = self.metrics_turn.clone().acquire_owned().await.expect("it is never closed");
-        let handle = Handle::current();
-        let made = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            self.metrics_now(&chain, &handle)
-        });
-        made.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "the metrics page panicked");
-            let body = json!({ "errors": { "detail": "Internal Server Error" } });
-            page(StatusCode::INTERNAL_SERVER_ERROR, &body)
-        })
+    /// Cancel safety: a page that has been begun is finished, and kept for the next one who asks.
+    pub(in crate::server) async fn metrics(
+        self: Arc<Self>,
+        chain: String,
+        query: Option<String>,
+    ) -> (StatusCode, Bytes) {
+        let profile = Parameters::of(query.as_deref().unwrap_or_default())
+            .map(|mut parameters| parameters.take("profile").map(Cow::into_owned));
+        let profile = match profile {
+            Ok(profile) => profile.unwrap_or_else(|| DEFAULT_PROFILE.to_owned()),
+            Err(bad) => return past::bad_request(&bad),
+        };
+        let key = match self.page_key(&profile, &chain) {
+            Ok(key) => key,
+            Err(unknown) => return page(StatusCode::NOT_FOUND, &unknown),
+        };
+        let found = self.pages.kept.look(&key, Instant::now());
+        self.count_look(&key, &found);
+        match found {
+            Found::Fresh(body) => (StatusCode::OK, body),
+            Found::Old { answer, renew } => {
+                if renew {
+                    tokio::spawn(self.renewed(key));
+                }
+                (StatusCode::OK, marked_stale(&answer))
+            }
+            Found::Missing => match self.renewed(key).await {
+                Some(body) => (StatusCode::OK, body),
+                None => {
+                    let body = json!({ "errors": { "detail": "Internal Server Error" } });
+                    page(StatusCode::INTERNAL_SERVER_ERROR, &body)
+                }
+            },
+        }
     }
 
-    fn metrics_now(&self, name: &str, handle: &Handle) -> (StatusCode, Bytes) {
-        let catalog = self.runtime.live.snapshot();
-        let profile = catalog.profile(DEFAULT_PROFILE).map(|(_, profile)| profile);
-        let name = percent_decode_str(name).decode_utf8_lossy();
-        let Some((_, chain)) = profile.and_then(|profile| profile.chain(&name)) else {
-            let chains = profile.map_or(&[][..], |profile| profile.chains());
-            let body = json!({
-                "error": "Unknown chain",
-                "chain": name,
-                "available_chains": chains.iter().map(|chain| chain.key.as_str()).collect::<Vec<_>>(),
-            });
-            return page(StatusCode::NOT_FOUND, &body);
+    fn count_look(&self, (_, profile, chain): &PageKey, found: &Found<Bytes>) {
+        let result = match found {
+            Found::Fresh(_) => "hit",
+            Found::Old { .. } => "stale",
+            Found::Missing => "miss",
         };
+        if let Some(figures) = &self.figures {
+            figures.dashboard_cache(profile, chain, result);
+        }
+    }
+
+    /// The names that a page goes by; else what there is to say about a name that nothing has.
+    fn page_key(&self, profile: &str, name: &str) -> Result<PageKey, Value> {
+        let catalog = self.runtime.live.load();
+        let profile = catalog.profile(profile).map(|(_, profile)| profile);
+        let name = percent_decode_str(name).decode_utf8_lossy();
+        if let Some((profile, (_, chain))) = profile.and_then(|it| Some((it, it.chain(&name)?))) {
+            return Ok((catalog.generation(), profile.slug.clone(), chain.key.clone()));
+        }
+        let chains = profile.map_or(&[][..], |profile| profile.chains());
+        Err(json!({
+            "error": if profile.is_some() { "Chain not found" } else { "Unknown profile" },
+            "chain": name,
+            "available_chains": chains.iter().map(|chain| chain.key.as_str()).collect::<Vec<_>>(),
+        }))
+    }
+
+    /// Makes a page and keeps it. Works on a thread for blocking work, because there may be thousands of series to sort,
+    /// and on one page at a time: calls wait for such threads too.
+    async fn renewed(self: Arc<Self>, key: PageKey) -> Option<Bytes> {
+        let turn = self.pages.turn.clone().acquire_owned().await.expect("it is never closed");
+        let begun = Instant::now();
+        if let Found::Fresh(body) = self.pages.kept.look(&key, begun) {
+            // Somebody else made it meanwhile.
+            return Some(body);
+        }
+        let (handle, api, names) = (Handle::current(), self.clone(), key.clone());
+        let made = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let body = api.metrics_now(&names, &handle)?;
+            api.pages.kept.store(names, body.clone(), begun);
+            Some(body)
+        });
+        let made = made.await.inspect_err(|error| tracing::error!(%error, "the metrics page panicked"));
+        let body = made.ok().flatten();
+        if body.is_none() {
+            self.pages.kept.give_up(&key);
+        }
+        body
+    }
+
+    /// Nothing where a reload has just taken the chain away.
+    fn metrics_now(&self, (_, profile, chain): &PageKey, handle: &Handle) -> Option<Bytes> {
+        let catalog = self.runtime.live.snapshot();
+        let (_, chain) = catalog.profile(profile)?.1.chain(chain)?;
         let now = Moment::now();
         let rows = self.runtime.benchmarks.by_method(chain);
         let all = Totals::of(rows.iter());
@@ -85,7 +176,7 @@ impl Api {
             "rpc_performance_by_method": methods.by_method(chain, now),
             "last_updated": all.updated.map(|updated| now.unix_ms_of(updated)),
         });
-        page(StatusCode::OK, &body)
+        Some(Bytes::from(body.to_string()))
     }
 
     fn system_metrics(&self, handle: &Handle) -> Value {
@@ -212,6 +303,12 @@ fn performance(method: &str, totals: &Totals, now: Moment) -> Map<String, Value>
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
+/// A page with one member more, which says that it is old.
+fn marked_stale(page: &Bytes) -> Bytes {
+    let members = page.strip_prefix(b"{").expect("a page is an object with members");
+    [b"{\"stale\":true,", members].concat().into()
+}
+
 /// A latency in milliseconds, to two decimals.
 fn millis(latency: Duration) -> f64 {
     round(latency.as_secs_f64() * 1e3, 2)
@@ -222,23 +319,75 @@ mod tests {
     use std::pin::pin;
 
     use lasso_layers::catalog::{ChainSpec, Live, ProfileSpec};
-    use tokio::time::{Instant, timeout};
+    use tokio::task::yield_now;
+    use tokio::time::{advance, timeout};
 
     use super::*;
     use crate::config::Settings;
     use crate::runtime::Runtime;
 
+    fn api(ttl: Duration) -> Arc<Api> {
+        let chains = [ChainSpec::new("ethereum", 1), ChainSpec::new("base", 8453)];
+        let profile = chains.into_iter().fold(ProfileSpec::new(DEFAULT_PROFILE), ProfileSpec::chain);
+        let runtime = Runtime::new(Live::new(vec![profile]).unwrap(), &Settings::default());
+        Arc::new(Api::new(runtime, None, Instant::now()).keep_pages(ttl))
+    }
+
+    async fn read(api: &Arc<Api>) -> Value {
+        let (status, body) = api.clone().metrics("ethereum".to_owned(), None).await;
+        assert_eq!(status, StatusCode::OK);
+        serde_json::from_slice(&body).unwrap()
+    }
+
     // While a thread works, paused time stands still: what runs out of it waits for its turn and for nothing else.
     #[tokio::test(start_paused = true)]
     async fn a_page_waits_until_the_one_before_is_made() {
-        let profile = ProfileSpec::new(DEFAULT_PROFILE).chain(ChainSpec::new("ethereum", 1));
-        let runtime = Runtime::new(Live::new(vec![profile]).unwrap(), &Settings::default());
-        let api = Arc::new(Api::new(runtime, None, Instant::now()));
-        let before = api.metrics_turn.clone().try_acquire_owned().unwrap();
-        let mut page = pin!(api.clone().metrics("ethereum".to_owned()));
+        let api = api(Duration::ZERO);
+        let before = api.pages.turn.clone().try_acquire_owned().unwrap();
+        let mut page = pin!(api.clone().metrics("ethereum".to_owned(), None));
         assert!(timeout(MINUTE, page.as_mut()).await.is_err());
         drop(before);
         assert_eq!(page.await.0, StatusCode::OK);
-        assert!(api.metrics_turn.try_acquire().is_ok(), "the turn is passed on");
+        assert!(api.pages.turn.try_acquire().is_ok(), "the turn is passed on");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn streaming_11_case_55_an_old_page_comes_at_once_and_the_next_one_is_fresh() {
+        const TTL: Duration = Duration::from_secs(15);
+        let api = api(TTL);
+        let first = read(&api).await;
+        advance(TTL).await;
+        assert_eq!(read(&api).await, first, "it is kept for a while");
+        advance(Duration::from_millis(1)).await;
+        // Nobody can make a page now; the old one is there all the same.
+        let turn = api.pages.turn.clone().acquire_owned().await.unwrap();
+        let mut old = read(&api).await;
+        assert_eq!(old.as_object_mut().unwrap().remove("stale"), Some(Value::Bool(true)));
+        assert_eq!(old, first);
+        assert_eq!(read(&api).await["stale"], true);
+        drop(turn);
+        // Whoever renews it gives the turn back after that.
+        while api.pages.turn.available_permits() > 0 {
+            yield_now().await;
+        }
+        drop(api.pages.turn.acquire().await);
+        let fresh = read(&api).await;
+        assert_eq!(fresh.get("stale"), None);
+        assert_ne!(fresh["system_metrics"], Value::Null);
+        advance(TTL).await;
+        assert_eq!(read(&api).await, fresh, "one new page was made, and no more");
+    }
+
+    #[tokio::test]
+    async fn streaming_11_case_57_an_unknown_chain_is_answered_with_those_that_there_are() {
+        let (status, body) = api(Duration::ZERO).metrics("nochain".to_owned(), None).await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let expected = json!({
+            "error": "Chain not found",
+            "chain": "nochain",
+            "available_chains": ["ethereum", "base"],
+        });
+        assert_eq!(body, expected);
     }
 }

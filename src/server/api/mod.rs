@@ -7,24 +7,27 @@ mod health;
 mod history;
 mod live;
 mod metrics;
+mod openapi;
 mod parameters;
 mod past;
 mod ready;
 mod requests;
 mod series;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub(super) use self::explain::{call_of, explain};
+use self::metrics::Pages;
+pub(super) use self::openapi::DOCUMENT;
 use crate::history::History;
 use crate::live::Broadcasts;
+use crate::metrics::Metrics;
 use crate::runtime::Runtime;
 use crate::usage::Usage;
 
@@ -35,27 +38,49 @@ pub struct Api {
     history: Option<History>,
     started: Instant,
     usage: Usage,
-    /// Who may make a page of metrics: one at a time, because it takes a thread.
-    metrics_turn: Arc<Semaphore>,
+    /// Pages of metrics.
+    pages: Pages,
     live: Option<Broadcasts>,
     /// The process is about to end. Relaxed: it says everything by itself.
     is_ending: AtomicBool,
+    /// What is counted, where anything is.
+    figures: Option<Metrics>,
+    /// Whether the figures can be had here.
+    publishes: bool,
 }
 
 impl Api {
     /// Over these stores, of a process that began to serve at `started`.
     #[must_use]
     pub fn new(runtime: Runtime, history: Option<History>, started: Instant) -> Self {
-        let metrics_turn = Arc::new(Semaphore::new(1));
         Self {
             runtime,
             history,
             started,
             usage: Usage::default(),
-            metrics_turn,
+            pages: Pages::new(Duration::ZERO),
             live: None,
             is_ending: AtomicBool::new(false),
+            figures: None,
+            publishes: false,
         }
+    }
+
+    /// Keeps pages of metrics and shows them for so long before it makes new ones; without this, each is made anew.
+    #[must_use]
+    pub fn keep_pages(self, ttl: Duration) -> Self {
+        Self { pages: Pages::new(ttl), ..self }
+    }
+
+    /// Counts here how useful that is. With `publish` the figures can be had at `/metrics`.
+    #[must_use]
+    pub fn figures(self, figures: Metrics, publish: bool) -> Self {
+        Self { figures: Some(figures), publishes: publish, ..self }
+    }
+
+    /// The figures, if they can be had here.
+    pub(super) fn published(&self) -> Option<Metrics> {
+        self.figures.clone().filter(|_| self.publishes)
     }
 
     /// Tells pages what happens while it does, and shows streams.

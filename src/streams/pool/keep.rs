@@ -72,11 +72,11 @@ impl Subscription {
                         }
                         entry.publish(update);
                     }
-                    Err(Unreadable::Malformed) => counters.dropped(Drops::MALFORMED),
+                    Err(Unreadable::Malformed) => counters.dropped(channel.chain_id, Drops::MALFORMED),
                     // Left out it would be a gap. So it is as if more had come than can be kept: whoever goes on without this
                     // provider asks for what is missing.
                     Err(Unreadable::TooLarge) => {
-                        counters.dropped(Drops::TOO_LARGE);
+                        counters.dropped(channel.chain_id, Drops::TOO_LARGE);
                         break LossReason::Overflow;
                     }
                 },

@@ -44,6 +44,8 @@ impl Proxy {
         settings.timeouts.default = Duration::from_secs(60);
         settings.timeouts.methods.clear();
         settings.history.enabled = false;
+        // Tests look at what has just happened.
+        settings.cluster.cache_ttl = Duration::ZERO;
         settings.upstream_websocket.connect_jitter = Duration::ZERO;
         tweak(&mut settings);
         let live = Live::new(profiles).expect("the profiles are valid");
@@ -169,6 +171,7 @@ fn traces(settings: &Settings, endpoint: &Secret) -> TracePolicy {
         interval: settings.traces.interval,
         timeout: settings.traces.timeout,
         max_queued: settings.traces.max_queued,
+        sampling_rate: settings.traces.sampling_rate,
     }
 }
 

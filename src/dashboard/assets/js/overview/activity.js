@@ -30,7 +30,7 @@ export function activity({ store, router }) {
     clearTimeout(timer);
     timer = null;
     const fresh = waiting();
-    const paused = !atEnd() && lines.childElementCount > 0;
+    const paused = lines.childElementCount > 0 && (!atEnd() || lines.contains(document.activeElement?.closest('.line')));
     show(resume, paused);
     data(box, 'paused', paused);
     text(state, paused ? 'Paused' : '');
@@ -49,6 +49,18 @@ export function activity({ store, router }) {
   lines.addEventListener('scroll', () => {
     if (('paused' in box.dataset) === atEnd()) render();
   }, { passive: true });
+
+  // One stop for the tab key; the arrows go from line to line.
+  lines.addEventListener('keydown', (event) => {
+    if (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') return;
+    const all = [...lines.querySelectorAll('button')];
+    const at = all.indexOf(document.activeElement);
+    const next = event.key === 'ArrowUp' ? all.at(at < 0 ? -1 : Math.max(0, at - 1)) : all[at + 1];
+    if (next) next.focus();
+    else if (at >= 0) lines.focus();
+    event.preventDefault();
+  });
+  lines.addEventListener('focusout', () => setTimeout(render));
 
   let profile = store.state.profile;
   return {
@@ -73,14 +85,14 @@ const chain = (event) => h('span', { class: 'line-chain' }, event.chain);
 /** What the kinds of event look like; others are not shown. */
 const SHOWN = {
   decision(event, { router }) {
-    const { method, provider, duration_ms: took, failovers, result, error, request_id: request } = event;
+    const { method, duration_ms: took, failovers, result, error, request_id: request } = event;
     const why = error ? ` (${error.category ?? 'error'} ${error.code})` : '';
     return h('button', {
-      type: 'button', class: 'line', data: { result, request, status: result === 'error' ? 'circuit_open' : failovers ? 'degraded' : 'healthy' },
+      type: 'button', class: 'line', tabindex: -1, data: { result, request, status: result === 'error' ? 'circuit_open' : failovers ? 'degraded' : 'healthy' },
       title: 'Show the decision',
       on: { click: () => router.go({ tab: 'decisions', request }) },
     },
-    time(event), mark(h('span', { class: 'dot' })), chain(event), h('span', { class: 'line-text' }, h('span', { class: 'line-method' }, method), h('span', { class: 'muted' }, ' → '), h('span', null, cut(provider ?? 'none', 14)), why && h('span', { class: 'line-error' }, why)),
+    time(event), mark(h('span', { class: 'dot' })), chain(event), h('span', { class: 'line-text' }, h('span', { class: 'line-method' }, method), h('span', { class: 'muted' }, ' → '), h('span', null, answerer(event)), why && h('span', { class: 'line-error' }, why)),
     failovers ? h('span', { class: 'line-failovers', title: `${failovers} failovers` }, icon(RETRY, { size: 11, label: 'failovers' }), failovers) : null,
     h('span', { class: 'line-time' }, `(${ms(took)})`));
   },
@@ -98,6 +110,9 @@ const SHOWN = {
     return h('div', { class: 'line' }, time(event), mark(h('span', { class: 'tag' }, 'ws')), chain(event), h('span', { class: 'line-text' }, `${cut(name(store, event), 14)} ${event.state}`));
   },
 };
+
+/** Who answered; some methods the router answers by itself. */
+export const answerer = ({ provider, result }) => (provider ? cut(provider, 14) : result === 'success' ? 'Lasso' : 'nobody');
 
 const BREAKER = { open: 'circuit_open', half_open: 'testing_recovery', closed: 'healthy' };
 const name = (store, event) => store.provider(event.chain, event.provider)?.name ?? event.provider ?? '';

@@ -1,8 +1,9 @@
 // One chain: its addresses, how it does, where its calls go, and its providers.
 
 import { attr, data, h, list, show, text } from '../dom.js';
-import { compact, cut, integer, ms, percent, strategy } from '../format.js';
+import { compact, integer, ms, percent, strategy } from '../format.js';
 import { CHAIN_STATUSES, statusOf } from '../status.js';
+import { answerer } from './activity.js';
 import { endpoints } from './endpoints.js';
 import { bar, figures, fill, section } from './parts.js';
 import { ALL, regionTabs } from './regions.js';
@@ -63,7 +64,7 @@ export function chainView(ctx, key) {
     data(last, 'request', latest.request_id);
     data(last, 'result', latest.result);
     last.replaceChildren(
-      h('span', { class: 'line-text' }, h('span', { class: 'line-method' }, latest.method), h('span', { class: 'muted' }, ' → '), cut(name(latest.provider ?? 'none'), 20)),
+      h('span', { class: 'line-text' }, h('span', { class: 'line-method' }, latest.method), h('span', { class: 'muted' }, ' → '), answerer(latest)),
       h('span', { class: 'muted' }, strategy(latest.strategy)), h('span', { class: 'line-time' }, ms(latest.duration_ms)));
   }
 

@@ -26,7 +26,8 @@ export function mountTopology(root, { store, insets }) {
     },
   });
   const flow = new Flow(lines);
-  root.append(frame, empty, controls());
+  // First in the order of keys: the window beside it is long.
+  root.prepend(frame, empty, controls());
 
   let places = layout([], () => []);
   let fitted = null;

@@ -42,7 +42,7 @@ export function mount(root, { store, router }) {
 function recentRequests(root, store, router) {
   let decisions = [];
   let [fresh, seen, drawn] = [0, 0, 0];
-  let [profile, drawing, reading] = [null, null, null];
+  let [drawing, reading] = [null, null];
 
   const filters = {
     chain: dropdown('Chain', 'chain', [['', 'All chains']], '', () => { providers(); read(); }),
@@ -95,17 +95,17 @@ function recentRequests(root, store, router) {
     filters.provider.fill([['', 'All providers'], ...[...ids].sort().map((id) => [id, id])]);
   }
 
-  function choices() {
+  function choices(keys) {
     const { state } = store;
     filters.chain.fill([['', 'All chains'], ...[...state.chains.values()].map((chain) => [chain.key, chain.name ?? chain.key])]);
     providers();
-    if (state.profile === profile) return;
-    profile = state.profile;
-    decisions = [];
-    read();
+    // Another profile, or what was missed while the line was down.
+    if (keys.has('profile')) read();
   }
 
   function hear() {
+    // After a restart the events are counted from the beginning.
+    if ((store.state.events.at(-1)?.id ?? 0) < seen) seen = 0;
     const known = new Set(decisions.map(keyOf));
     const added = store.state.events.filter((event) => event.id > seen && event.kind === 'decision' && matches(event) && !known.has(keyOf(event)));
     seen = store.state.events.at(-1)?.id ?? 0;
@@ -137,7 +137,7 @@ function recentRequests(root, store, router) {
   }
 
   const offs = [store.on(['profile', 'chains', 'providers'], choices), store.on(['events'], hear)];
-  choices();
+  choices(new Set(['profile']));
   return {
     destroy() {
       for (const off of offs) off();

@@ -18,11 +18,11 @@ const low = (name) => words(name).toLowerCase();
 export function explanationView(explanation, tried = new Map()) {
   if (explanation.answered_locally) return empty('Answered by the router itself', `${explanation.method} needs no provider, so there is nothing to choose.`);
   const name = ({ provider, transport }) => `${provider}/${transport}`;
-  // Only a dry run writes down what every stage said; any request has its order and what was ruled out.
   const whole = explanation.candidates.some(({ stages }) => stages.length > 0);
   const { element, update } = table('Candidates in order', columns(tried, name).filter(({ only }) => whole || !only), name, (row) => ({ candidate: name(row), out: row.order === null }));
   update(explanation.candidates);
-  return h('div', { class: 'explanation' }, h('p', { class: 'why', data: { why: '' } }, sentence(explanation)), premises(explanation), element);
+  return h('div', { class: 'explanation' }, h('p', { class: 'why', data: { why: '' } }, sentence(explanation)), premises(explanation), element,
+    !whole && h('p', { class: 'quiet note' }, 'Tiers, scores and what each stage said are written down for dry runs and for calls that ask for metadata (include_meta).'));
 }
 
 function sentence({ candidates, strategy: name }) {
@@ -48,7 +48,7 @@ function premises({ strategy: name, strategy_source: source, transport, consensu
 const columns = (tried, name) => [
   { label: '#', class: 'number', title: 'The order in which channels are tried', value: ({ order }) => order ?? '–' },
   { label: 'Channel', head: true, make: (cell, { provider, transport, pinned }) => { cell.append(channel(provider, transport), pinned ? tag('pinned') : ''); } },
-  { label: 'Tier', class: 'number', title: 'Lower tiers go first: closed before half-open breakers, unlimited before limited', value: ({ tier }) => tier ?? '–' },
+  { label: 'Tier', class: 'number', only: 'explained', title: 'Lower tiers go first: closed before half-open breakers, unlimited before limited', value: ({ tier }) => tier ?? '–' },
   { label: 'Verdict', class: 'verdict', make: (cell, row) => { cell.append(...verdict(row), tried.get(name(row)) ?? ''); } },
   { label: 'Score', class: 'facts', only: 'explained', make: (cell, { score }) => { cell.append(factList(score ?? {})); } },
   { label: 'Stages', only: 'explained', make: (cell, { stages }) => { cell.append(stageList(stages)); } },

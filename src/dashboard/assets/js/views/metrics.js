@@ -41,15 +41,16 @@ export function mount(root, { store, router }) {
     if (title) show(providers.openElement, false);
   }
 
-  function choose() {
+  function choose(keys) {
     const { state } = store;
     const all = [...state.chains.values()];
     const wanted = state.chains.has(state.selection.chain) ? state.selection.chain : (all[0]?.key ?? null);
     chains.fill(all.map((one) => ({ value: one.key, label: one.name ?? one.key, detail: String(one.chain_id) })));
     chains.set(wanted);
     nodes.fill([{ value: 'all', label: `All nodes (${state.cluster?.responding ?? 1})` }, ...(state.node ? [{ value: state.node.id, label: state.node.id }] : [])]);
-    if (wanted === chain && state.profile === profile) return;
-    [chain, profile, metrics] = [wanted, state.profile, null];
+    if (wanted !== chain || state.profile !== profile) metrics = null;
+    else if (!keys.has('profile')) return;
+    [chain, profile] = [wanted, state.profile];
     timer.again();
   }
 
@@ -104,8 +105,7 @@ export function mount(root, { store, router }) {
       if (news) breakers.update(chain).catch(breakers.failed);
     }),
   ];
-  choose();
-  if (!chain) timer.again();
+  choose(new Set(['profile']));
   return {
     unmount() {
       for (const off of offs) off();

@@ -97,7 +97,7 @@ export function choice(label, name, options, value, onChange) {
     group.replaceChildren(...next.map(({ value, label, detail, disabled, title }) => h('button', {
       type: 'button', disabled: disabled ?? null, title, data: { value },
       on: { click: () => { if (String(now) !== String(value)) { set(value); onChange(value); } } },
-    }, label, detail && h('small', null, detail))));
+    }, label, detail && [' ', h('small', null, detail)])));
     set(now);
   };
   fill(options);
@@ -130,7 +130,7 @@ export function field(label, props) {
  */
 export function table(caption, columns, key, marks = () => ({})) {
   const body = h('tbody');
-  const heads = columns.map(({ label, class: className, title }) => h('th', { scope: 'col', class: className, title }, label));
+  const heads = columns.map(({ label, class: className, title }) => h('th', { scope: 'col', class: className === 'number' && className, title }, label));
   const element = h('div', { class: 'table-box', tabindex: 0, role: 'region', 'aria-label': `${caption}, table` },
     h('table', null, h('caption', { class: 'sr-only' }, caption), h('thead', null, h('tr', null, heads)), body));
   const create = (row) => {
@@ -171,10 +171,11 @@ export function pill(label, status) {
 /** The channel to a provider. */
 export const channel = (provider, transport) => h('span', { class: 'channel' }, provider, h('small', null, transport));
 
-/** The times that charts can show: buttons, and how many seconds are chosen. */
+/** The times that charts can show: buttons, and how many seconds are chosen. A young process has an hour of nothing. */
 export function ranges(name, onChange) {
-  const all = { '1 h': 3600, '6 h': 21_600, '24 h': 86_400, '7 d': 604_800 };
-  const buttons = choice('Range', name, Object.keys(all).map((label) => ({ value: label, label })), '1 h', onChange);
+  const all = { '15 min': 900, '1 h': 3600, '6 h': 21_600, '24 h': 86_400, '7 d': 604_800 };
+  const age = store.now() - (store.state.node?.started ?? 0);
+  const buttons = choice('Range', name, Object.keys(all).map((label) => ({ value: label, label })), age < 900_000 ? '15 min' : '1 h', onChange);
   return { element: buttons.element, label: buttons.value, seconds: () => all[buttons.value()] };
 }
 

@@ -29,7 +29,7 @@ export function mount(root, { store, router }) {
   const nothing = empty('Nobody is subscribed', 'A stream appears here when a client sends eth_subscribe over WebSocket; clients with the same topic and filter share one.');
   const quiet = empty('Nothing happened yet', 'Subscriptions, failovers and lost connections are listed here while this page is open.');
   const events = h('ol', { class: 'events', 'aria-label': 'Stream events' });
-  root.append(h('div', { class: 'page streams' }, h('h1', { class: 'sr-only' }, 'Streams'), strip.element,
+  root.append(h('div', { class: 'page streams', tabindex: 0 }, h('h1', { class: 'sr-only' }, 'Streams'), strip.element,
     section('Subscriptions', { name: 'streams', note: 'One upstream subscription for all clients of a topic and filter' }, box, nothing),
     section('Recent Events', { name: 'stream-events' }, events, quiet)));
 

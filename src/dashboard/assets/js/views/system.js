@@ -43,9 +43,9 @@ export function mount(root) {
   const nothing = empty('No system figures', 'They are switched off: set dashboard.system to true in the settings.');
   const waiting = empty('Waiting for the first figures', 'They are collected every two seconds while somebody watches.');
   const cards = Object.values(GROUPS).map((figures) => figures.map(card));
-  const body = h('div', null, Object.keys(GROUPS).map((title, i) =>
+  const body = h('div', { class: 'system-groups' }, Object.keys(GROUPS).map((title, i) =>
     section(title, { name: `system-${i}` }, h('div', { class: 'system-cards' }, cards[i].map((one) => one.element)))));
-  root.append(h('div', { class: 'page system' }, h('h1', { class: 'sr-only' }, 'System'), about, nothing, waiting, body));
+  root.append(h('div', { class: 'page system', tabindex: 0 }, h('h1', { class: 'sr-only' }, 'System'), about, nothing, waiting, body));
 
   function draw() {
     const { system, node, connection } = store.state;
@@ -91,7 +91,8 @@ function card([key, label, format, title]) {
       text(value, format(system?.[key]));
       const values = past.map((one) => one?.[key] ?? null);
       const some = values.filter((one) => one !== null);
-      text(range, some.length > 1 ? `${format(Math.min(...some))} to ${format(Math.max(...some))} in ${duration(values.length * STEP_MS)}` : '');
+      const [least, most] = [format(Math.min(...some)), format(Math.max(...some))];
+      text(range, some.length < 2 ? '' : `${least === most ? 'unchanged' : `${least} to ${most}`} in ${duration(values.length * STEP_MS)}`);
       line.update(values, Math.max(LEAST, values.length));
     },
   };

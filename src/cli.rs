@@ -9,6 +9,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Environment, Located, Settings, SettingsFile};
+#[cfg(feature = "top")]
+use crate::top;
 use crate::{config, probe, run};
 
 /// Ethereum JSON-RPC router: one URL, many providers.
@@ -35,6 +37,9 @@ enum Command {
     /// Find out what an endpoint supports, and what a profile should say of it.
     #[command(override_usage = "lasso probe <URL> [OPTIONS]")]
     Probe(probe::Arguments),
+    /// Watch a router at work, in the terminal.
+    #[cfg(feature = "top")]
+    Top(top::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +78,11 @@ pub fn main() -> ExitCode {
         Command::Check(files) => check(&files, settings_file(&files, of_command)),
         Command::Demo { listen } => finish(demo(&listen)),
         Command::Probe(arguments) => probe::main(&arguments, || help("probe")),
+        #[cfg(feature = "top")]
+        Command::Top(arguments) => match environment() {
+            Ok(environment) => top::main(&arguments, &environment),
+            Err(refusal) => finish(Err(refusal)),
+        },
     }
 }
 

@@ -52,6 +52,8 @@ pub mod strangers;
 pub mod streams;
 pub mod tasks;
 pub mod telemetry;
+#[cfg(feature = "top")]
+mod top;
 #[cfg(feature = "otlp")]
 pub mod traces;
 pub mod upstream;

@@ -20,6 +20,19 @@ impl Metric {
     }
 }
 
+/// A metric that is one of several numbers which something counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading<T> {
+    pub(super) metric: Metric,
+    pub(super) of: fn(&T) -> u64,
+}
+
+impl<T> Reading<T> {
+    pub(super) const fn new(name: &'static str, help: &'static str, of: fn(&T) -> u64) -> Self {
+        Self { metric: Metric::new(name, help), of }
+    }
+}
+
 /// A histogram of milliseconds, with the upper bounds of its buckets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timing {

@@ -63,7 +63,7 @@ mod tests {
         let live = Live::new(vec![ProfileSpec::new("default").chain(chain)]).unwrap();
         let mut statuses = Statuses::default();
         let healthy = ("a".to_owned(), Status::Healthy);
-        assert_eq!(look(&mut statuses, &live, Status::Healthy), [healthy.clone()]);
+        assert_eq!(look(&mut statuses, &live, Status::Healthy), [healthy]);
         assert_eq!(look(&mut statuses, &live, Status::Healthy), []);
         assert_eq!(look(&mut statuses, &live, Status::Unhealthy), [("a".to_owned(), Status::Unhealthy)]);
         live.publish(vec![ProfileSpec::new("default").chain(ChainSpec::new("ethereum", 1))]).unwrap();

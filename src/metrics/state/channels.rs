@@ -5,7 +5,7 @@ use lasso_layers::catalog::{Catalog, Channel, Transport};
 use metrics::Label;
 use tokio::time::Instant;
 
-use crate::metrics::book::{Metric, labels};
+use crate::metrics::book::{Metric, Reading, labels};
 use crate::metrics::calls::chain_name;
 use crate::metrics::sheet::Sheet;
 use crate::runtime::Runtime;
@@ -53,55 +53,44 @@ const CLASSIFIED: Metric = Metric::new(
 );
 
 /// What a connection counts, by name.
-const LINK_COUNTERS: [(Metric, fn(&LinkCounters) -> u64); 11] = [
-    (
-        Metric::new(
-            "lasso_websocket_link_connect_failures_total",
-            "Attempts to connect to a WebSocket upstream that came to nothing.",
-        ),
+const LINK_COUNTERS: [Reading<LinkCounters>; 11] = [
+    Reading::new(
+        "lasso_websocket_link_connect_failures_total",
+        "Attempts to connect to a WebSocket upstream that came to nothing.",
         |counters| counters.connect_failures,
     ),
-    (
-        Metric::new(
-            "lasso_websocket_link_received_bytes_total",
-            "Bytes that arrived from a WebSocket upstream, after TLS.",
-        ),
+    Reading::new(
+        "lasso_websocket_link_received_bytes_total",
+        "Bytes that arrived from a WebSocket upstream, after TLS.",
         |counters| counters.received_bytes,
     ),
-    (Metric::new("lasso_websocket_link_pings_total", "Pings that were sent."), |counters| counters.pings),
-    (Metric::new("lasso_websocket_link_pongs_total", "Pongs that arrived."), |counters| counters.pongs),
-    (Metric::new("lasso_websocket_link_replies_total", "Replies that somebody waited for."), |counters| {
+    Reading::new("lasso_websocket_link_pings_total", "Pings that were sent.", |counters| counters.pings),
+    Reading::new("lasso_websocket_link_pongs_total", "Pongs that arrived.", |counters| counters.pongs),
+    Reading::new("lasso_websocket_link_replies_total", "Replies that somebody waited for.", |counters| {
         counters.replies
     }),
-    (Metric::new("lasso_websocket_link_events_total", "Events of subscriptions."), |counters| {
-        counters.events
-    }),
-    (Metric::new("lasso_websocket_link_unmatched_total", "Replies that nobody waited for."), |counters| {
+    Reading::new("lasso_websocket_link_events_total", "Events of subscriptions.", |counters| counters.events),
+    Reading::new("lasso_websocket_link_unmatched_total", "Replies that nobody waited for.", |counters| {
         counters.unmatched
     }),
-    (
-        Metric::new("lasso_websocket_link_malformed_total", "Messages that are not one JSON object."),
+    Reading::new(
+        "lasso_websocket_link_malformed_total",
+        "Messages that are not one JSON object.",
         |counters| counters.malformed,
     ),
-    (
-        Metric::new(
-            "lasso_websocket_link_overflows_total",
-            "Subscriptions that ended because nobody took their events in time.",
-        ),
+    Reading::new(
+        "lasso_websocket_link_overflows_total",
+        "Subscriptions that ended because nobody took their events in time.",
         |counters| counters.overflows,
     ),
-    (
-        Metric::new(
-            "lasso_websocket_link_abandoned_total",
-            "Requests that were given up before the reply was there.",
-        ),
+    Reading::new(
+        "lasso_websocket_link_abandoned_total",
+        "Requests that were given up before the reply was there.",
         |counters| counters.abandoned,
     ),
-    (
-        Metric::new(
-            "lasso_websocket_link_refused_total",
-            "Requests that were refused because too many waited.",
-        ),
+    Reading::new(
+        "lasso_websocket_link_refused_total",
+        "Requests that were refused because too many waited.",
         |counters| counters.refused,
     ),
 ];
@@ -142,8 +131,8 @@ fn write_link(sheet: &mut Sheet, runtime: &Runtime, channel: &Channel, chain: &s
     }
     sheet.counter(PENDING_CLEANUP, plain(), counters.pending_cleanups);
     sheet.counter(ORPHANED, plain(), counters.unknown_subscriptions);
-    for (metric, read) in LINK_COUNTERS {
-        sheet.counter(metric, plain(), read(&counters));
+    for Reading { metric, of } in LINK_COUNTERS {
+        sheet.counter(metric, plain(), of(&counters));
     }
     link.pending
 }

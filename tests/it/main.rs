@@ -13,6 +13,7 @@ mod health;
 mod history;
 mod limits;
 mod links;
+mod live;
 mod measure;
 mod metrics;
 mod pace;

@@ -29,6 +29,8 @@ pub mod status;
 mod tally;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod view;
 
 pub use self::broadcasts::{Broadcasts, Refusal, Viewer};

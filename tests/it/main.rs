@@ -15,6 +15,7 @@ mod history;
 mod limits;
 mod links;
 mod logs;
+mod live;
 mod measure;
 mod metrics;
 mod observed;

@@ -10,6 +10,9 @@ use super::Sources;
 use crate::live::view::{SystemView, round};
 use crate::usage::{self, Usage};
 
+/// Over a shorter time it says little how busy threads were.
+const LEAST: Duration = Duration::from_millis(100);
+
 /// Looks at the process, from one look to the next.
 #[derive(Debug)]
 pub(in crate::live) struct Meter {
@@ -56,9 +59,13 @@ impl Meter {
 
     fn busy_percent(&mut self, handle: &Handle, now: Instant) -> f64 {
         let (at, before) = std::mem::replace(&mut self.last, (now, busy(handle)));
-        let passed = now.saturating_duration_since(at).as_secs_f64() * handle.metrics().num_workers() as f64;
-        let share = self.last.1.saturating_sub(before).as_secs_f64() / passed;
-        if passed > 0.0 { round((share * 100.0).min(100.0), 2) } else { 0.0 }
+        let passed = now.saturating_duration_since(at);
+        if passed < LEAST {
+            return 0.0;
+        }
+        let all = passed.as_secs_f64() * handle.metrics().num_workers() as f64;
+        let share = self.last.1.saturating_sub(before).as_secs_f64() / all;
+        round((share * 100.0).min(100.0), 2)
     }
 }
 

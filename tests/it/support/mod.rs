@@ -5,6 +5,7 @@ mod lines;
 /// The one that the tests of the layers use.
 #[path = "../../../layers/tests/support/log.rs"]
 pub(crate) mod log;
+mod page;
 mod proxy;
 mod raw;
 mod recorder;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub(crate) use self::client::{Client, Reply, request};
 pub(crate) use self::lines::Lines;
+pub(crate) use self::page::Page;
 pub(crate) use self::proxy::Proxy;
 pub(crate) use self::raw::Raw;
 pub(crate) use self::recorder::Recorder;

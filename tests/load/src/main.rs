@@ -9,7 +9,7 @@
 //! floor (a reverse proxy of hyper's server and client and nothing else) and `lasso`. It prints every figure as a
 //! ratio to the floor's. The machine may be busy with other things: only the ratios mean anything.
 //!
-//! The subcommands measure WebSockets; see [`sockets`].
+//! The subcommands measure WebSockets, see [`sockets`], and the live page, see [`viewers`].
 
 mod client;
 mod cpu;
@@ -21,6 +21,8 @@ mod process;
 #[cfg(target_os = "linux")]
 mod sockets;
 mod upstream;
+#[cfg(target_os = "linux")]
+mod viewers;
 mod waiting;
 
 use std::error::Error;
@@ -68,6 +70,9 @@ enum Command {
     /// One client that does not read among many that do.
     #[cfg(target_os = "linux")]
     SlowReader(sockets::slow_reader::Options),
+    /// Viewers of the live page.
+    #[cfg(target_os = "linux")]
+    Viewers(viewers::Options),
     /// An upstream that answers at once.
     #[command(hide = true)]
     Upstream { address: SocketAddr },
@@ -97,6 +102,8 @@ fn main() -> Outcome<()> {
             Some(Command::Churn(options)) => sockets::churn::measure(&options).await,
             #[cfg(target_os = "linux")]
             Some(Command::SlowReader(options)) => sockets::slow_reader::measure(&options).await,
+            #[cfg(target_os = "linux")]
+            Some(Command::Viewers(options)) => viewers::measure(&options).await,
             Some(Command::Upstream { address }) => upstream::serve(address).await,
             Some(Command::Floor { address, upstream }) => floor::serve(address, upstream).await,
             #[cfg(target_os = "linux")]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::StatusCode;
-use lasso_layers::catalog::{ChainSpec, ClientLimit, ProfileSpec, ProviderSpec};
+use lasso_layers::catalog::{ChainSpec, ClientLimit, ProfileSpec, ProviderSpec, Topology, TopologySize};
 
 use crate::sim::{Fault, Rule, SimChain, SimChainOptions, SimNode, SimNodeOptions};
 
@@ -45,6 +45,7 @@ impl Demo {
     pub fn profile(&self) -> ProfileSpec {
         let mut chain = ChainSpec::new("ethereum", 1);
         chain.block_time = Some(BLOCK_TIME);
+        chain.settings.topology = Topology { color: "#627EEA".to_owned(), size: TopologySize::Lg };
         chain.providers = (1..)
             .zip(&self.nodes)
             .map(|(priority, node)| {

@@ -19,7 +19,8 @@
 //! Beside the requests run the [`tasks`]: upstreams are probed and asked for their heights, profiles are reloaded,
 //! idle clients are forgotten. What they find out about providers is in [`health`], for pages to show; nodes of another
 //! chain are kept out by [`strangers`]. What was measured goes into a file, [`history`]. [`observe`] hears of everything
-//! that happens, for who wants to see it; with the feature `otlp`, `traces` tells a collector. [`telemetry`] says where log lines go.
+//! that happens, for who wants to see it, and [`metrics`] count it; with the feature `otlp`, `traces` tells a collector.
+//! [`telemetry`] says where log lines go.
 //!
 //! # For embedders
 //!
@@ -31,10 +32,12 @@
 pub mod cli;
 mod clock;
 pub mod config;
+mod dashboard;
 pub mod demo;
 pub mod health;
 pub mod history;
 pub mod live;
+pub mod metrics;
 pub mod observe;
 mod policies;
 mod probe;

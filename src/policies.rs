@@ -1,5 +1,8 @@
 //! From settings to the plain-data policies that layers and servers take.
 
+use std::path::Path;
+use std::time::Duration;
+
 use lasso_layers::attempt::benchmark::{FastestPolicy, LatencyWeightedPolicy};
 use lasso_layers::attempt::breaker::{BreakerPolicy, CategoryThresholds, ProbeRecovery};
 use lasso_layers::attempt::pace::PacePolicy;
@@ -40,10 +43,13 @@ pub(crate) const fn guard(settings: &Settings) -> GuardPolicy {
 
 pub(crate) fn observe(settings: &Settings) -> ObservePolicy {
     let log = &settings.log;
+    let slow = SlowPolicy { info: log.slow_info, warn: log.slow_warn, error: log.very_slow };
     ObservePolicy {
+        enabled: log.enabled,
         sampling_rate: log.sampling_rate,
         max_error_message_chars: settings.observability.max_error_message_chars,
-        slow: Some(SlowPolicy { info: log.slow_info, warn: log.slow_warn, error: log.very_slow }),
+        client_address: log.client_ip,
+        slow: log.log_slow_requests.then_some(slow),
         ..ObservePolicy::default()
     }
 }
@@ -69,6 +75,7 @@ pub(crate) fn traces(settings: &Settings) -> Option<TracePolicy> {
         interval: traces.interval,
         timeout: traces.timeout,
         max_queued: traces.max_queued,
+        sampling_rate: traces.sampling_rate,
     })
 }
 
@@ -251,6 +258,13 @@ pub(crate) fn reload(settings: &Settings) -> ReloadPolicy {
 }
 
 /// Nothing where no history is kept.
+/// The history of a demo: in this folder, and with entries soon enough for somebody who looks on.
+pub(crate) fn demo_history(settings: &Settings, folder: &Path) -> Option<HistoryPolicy> {
+    const SOON: Duration = Duration::from_secs(5);
+    let policy = history(settings)?;
+    Some(HistoryPolicy { folder: folder.to_owned(), interval: policy.interval.min(SOON), ..policy })
+}
+
 pub(crate) fn history(settings: &Settings) -> Option<HistoryPolicy> {
     let history = &settings.history;
     history.enabled.then(|| HistoryPolicy {

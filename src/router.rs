@@ -19,6 +19,7 @@ use tower::util::BoxCloneSyncService;
 use crate::config::Settings;
 use crate::history::{History, Recorder};
 use crate::live::Broadcasts;
+use crate::metrics::Metrics;
 use crate::runtime::Runtime;
 use crate::server::{self, Api, ServerPolicy, WebSocketPolicy, WebSockets};
 use crate::streams::Hub;
@@ -42,6 +43,8 @@ pub struct Router {
     hub: Hub,
     live: Broadcasts,
     history: Option<History>,
+    counts: bool,
+    scrapers: Option<TcpListener>,
     #[cfg(feature = "otlp")]
     exporter: Option<Exporter>,
 }
@@ -96,6 +99,8 @@ impl Router {
             websocket: policies::websocket(settings),
             policy: policies::server(settings),
             history: None,
+            counts: settings.metrics.enabled,
+            scrapers: None,
             #[cfg(feature = "otlp")]
             exporter: None,
             runtime,
@@ -118,6 +123,12 @@ impl Router {
         let (spans, exporter) = Exporter::new(policy)?;
         self.runtime.observed.listen(Arc::new(spans));
         Ok(Self { exporter: Some(exporter), ..self })
+    }
+
+    /// Serves the figures for Prometheus to whoever connects here, and not beside the calls.
+    #[must_use]
+    pub fn scrapers(self, listener: TcpListener) -> Self {
+        Self { scrapers: Some(listener), ..self }
     }
 
     /// The stores.
@@ -159,21 +170,32 @@ impl Router {
         let (requests, outboxes) = (self.runtime.budget.clone(), self.runtime.outboxes.clone());
         let sockets = WebSockets::with(self.stack.clone(), self.websocket, requests, outboxes);
         let ingress = Ingress::new(self.stack).policy(self.ingress).budget(self.runtime.budget.clone());
-        let recorder = self
-            .history
-            .clone()
-            .map(|history| Recorder::new(history, self.runtime.live.clone(), self.runtime.benchmarks));
+        let recorder = self.history.clone().map(|history| {
+            let Runtime { live, benchmarks, breaker_log, .. } = &self.runtime;
+            Recorder::new(history, live.clone(), *benchmarks, breaker_log.clone())
+        });
         #[cfg(feature = "otlp")]
         let exporter = self.exporter;
+        let metrics = self.counts.then(|| Metrics::new(self.runtime.clone(), sockets.clients()));
+        let scrapers = self.scrapers;
         let watching = {
             let sockets = sockets.clone();
             self.live.clone().run(move || sockets.open())
         };
-        let api = Api::new(self.runtime, self.history, Instant::now()).live(self.live);
+        let mut api = Api::new(self.runtime, self.history, Instant::now()).live(self.live);
+        if let Some(metrics) = &metrics {
+            api = api.figures(metrics.clone(), scrapers.is_none());
+        }
         async move {
             let mut tasks = JoinSet::new();
             tasks.spawn(background);
             tasks.spawn(watching);
+            if let Some(metrics) = metrics {
+                tasks.spawn(metrics.clone().keep());
+                if let Some(listener) = scrapers {
+                    tasks.spawn(metrics.serve(listener));
+                }
+            }
             // Not among the tasks, which end where they are: it has a last thing to write.
             let (serving, end) = oneshot::channel::<()>();
             let recording = recorder.map(|recorder| {

@@ -55,7 +55,8 @@ pub fn serve(settings: &Settings, loaded: Loaded, folder: PathBuf) -> Result<(),
     })
 }
 
-/// Serves simulated nodes until SIGTERM or SIGINT, and prints what can be tried. Leaves no files behind.
+/// Serves simulated nodes until SIGTERM or SIGINT, and prints what can be tried. Its history is in a temporary folder,
+/// which goes with it.
 ///
 /// # Errors
 ///
@@ -65,7 +66,13 @@ pub fn demo(settings: &Settings) -> Result<(), Error> {
         let demo = Demo::start().await.map_err(Error::System)?;
         let address = listener.local_addr().map_err(Error::System)?;
         println!("{}", demo.welcome(address));
-        requests(listener, live(vec![demo.profile()])?, settings, None).await
+        // Removed when it is dropped, which is after the last entry.
+        let folder = tempfile::Builder::new().prefix("lasso-demo-").tempdir();
+        let folder = folder.inspect_err(|error| {
+            tracing::warn!(event = "lasso.history.unavailable", "the demo keeps no history: {error}");
+        });
+        let policy = folder.as_ref().ok().and_then(|folder| policies::demo_history(settings, folder.path()));
+        requests(listener, live(vec![demo.profile()])?, settings, policy.map(History::new)).await
     })
 }
 
@@ -75,11 +82,11 @@ fn start(
 ) -> Result<(), Error> {
     let _log = telemetry::init(&settings.log).map_err(Error::Log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::System)?;
-    runtime.block_on(async {
-        let address = settings.server.listen;
-        let listener = TcpListener::bind(address).await.map_err(|error| Error::Listen(address, error))?;
-        serve(listener).await
-    })
+    runtime.block_on(async { serve(bind(settings.server.listen).await?).await })
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|error| Error::Listen(address, error))
 }
 
 fn live(profiles: Vec<ProfileSpec>) -> Result<Live, Error> {
@@ -98,6 +105,9 @@ async fn requests(
     let mut router = Router::new(live, settings).map_err(Error::System)?;
     if let Some(history) = history {
         router = router.history(history);
+    }
+    if let Some(address) = settings.metrics.listen.filter(|_| settings.metrics.enabled) {
+        router = router.scrapers(bind(address).await?);
     }
     #[cfg(feature = "otlp")]
     if let Some(policy) = policies::traces(settings) {

@@ -1,5 +1,7 @@
 //! Every store of the process.
 
+use std::sync::Arc;
+
 use lasso_layers::attempt::benchmark::Benchmarks;
 use lasso_layers::attempt::breaker::Breakers;
 use lasso_layers::attempt::classify::Classifications;
@@ -15,6 +17,7 @@ use lasso_layers::state::health::HealthRows;
 use lasso_layers::state::heights::Heights;
 
 use crate::config::Settings;
+use crate::history::BreakerLog;
 use crate::observe::Observed;
 use crate::policies;
 use crate::strangers::Strangers;
@@ -58,6 +61,8 @@ pub struct Runtime {
     pub classifications: Classifications,
     /// What happened, and what happens.
     pub observed: Observed,
+    /// The latest changes of breakers.
+    pub breaker_log: BreakerLog,
     /// Where layers and tasks have their random numbers from.
     pub entropy: Entropy,
 }
@@ -78,12 +83,22 @@ impl Runtime {
         let strangers = Strangers::default();
         let links = policies::links(settings);
         let observed = Observed::new(settings.observability.kept_decisions);
+        let breaker_log = BreakerLog::default();
+        observed.listen(Arc::new(breaker_log.clone()));
         breakers.observe({
             let observed = observed.clone();
             move |channel, transition| observed.breaker_changed(channel, transition)
         });
         Self {
-            links: Links::new(links, live.clone(), breakers, paces, strangers, entropy.clone()),
+            links: Links::new(
+                links,
+                live.clone(),
+                breakers,
+                paces,
+                strangers,
+                entropy.clone(),
+                observed.clone(),
+            ),
             streams: StreamCounters::default(),
             live,
             breakers,
@@ -99,6 +114,7 @@ impl Runtime {
             outboxes: OutboxBudget::new(settings.websocket.outbox_total_bytes as usize),
             classifications: Classifications::new(),
             observed,
+            breaker_log,
             entropy,
         }
     }

@@ -13,14 +13,14 @@
 mod log;
 
 use std::future::pending;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lasso_layers::attempt::Attempt;
 use lasso_layers::call::candidate::CandidateLayer;
 use lasso_layers::call::failover::FailoverLayer;
 use lasso_layers::call::guard::GuardLayer;
-use lasso_layers::call::observe::{ObserveLayer, ObservePolicy};
+use lasso_layers::call::observe::{AttemptOutcome, ObserveLayer, ObservePolicy, Observer, Report};
 use lasso_layers::call::strategy::StrategyLayer;
 use lasso_layers::call::{
     Batch, BatchItem, Call, Demotion, Failure, Journal, MetaMode, Reply, Stage, Subject, UpstreamFailure,
@@ -283,7 +283,10 @@ async fn a_call_whose_client_left_has_no_entry() {
     let mut service = ObserveLayer::default().layer(hanging);
     let future = service.ready().await.unwrap().call(call());
     assert!(tokio::time::timeout(Duration::from_secs(1), future).await.is_err());
-    assert!(log.events.lock().unwrap().is_empty());
+    assert!(log.entries("rpc.request.completed").is_empty());
+    // Who wants details is told what became of it.
+    let terminal = log.entries("lasso.rpc.request.terminal");
+    assert_eq!((terminal.len(), &terminal[0].fields["result"]), (1, &json!("cancelled")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -410,4 +413,133 @@ async fn nobody_gets_metadata_without_asking_and_items_of_a_batch_only_in_header
         item.batch = Some(BatchItem { batch: batch.clone(), index: 0 });
         assert_eq!(observe(HEALTHY, item).await.meta().is_some(), expected);
     }
+}
+
+// === observers ===
+
+/// What an observer is told.
+#[derive(Default)]
+struct Ear(Mutex<Vec<Told>>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Told {
+    is_own: bool,
+    is_cancelled: bool,
+    batch: (Option<usize>, Option<usize>),
+    selected: Option<String>,
+    tried: Vec<(String, &'static str)>,
+    error: Option<Category>,
+    upstream_ms: Option<u128>,
+}
+
+impl Ear {
+    fn hear(&self, report: &Report<'_>) {
+        assert!(report.request_id().is_some(), "every call has a name");
+        assert_eq!((report.method_name().as_ref(), report.method().name()), ("eth_call", "eth_call"));
+        let error = report.error().map(|(_, category)| category);
+        let tried = report.attempts().map(|(provider, candidate)| {
+            let (outcome, _) = AttemptOutcome::of(candidate, error).expect("it was tried");
+            (provider.id.to_string(), outcome.as_str())
+        });
+        self.0.lock().unwrap().push(Told {
+            is_own: report.is_own(),
+            is_cancelled: report.is_cancelled(),
+            batch: (report.batch_index(), report.batch_size()),
+            selected: report.selected().map(|(provider, _)| provider.id.to_string()),
+            tried: tried.collect(),
+            error,
+            upstream_ms: report.upstream().map(|time| time.as_millis()),
+        });
+    }
+
+    fn told(&self) -> Vec<Told> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Observer for Ear {
+    fn finished(&self, report: &Report<'_>) {
+        self.hear(report);
+    }
+
+    fn cancelled(&self, report: &Report<'_>) {
+        self.hear(report);
+    }
+}
+
+/// Nobody reads the log: an observer hears all the same.
+fn silence() -> tracing::subscriber::DefaultGuard {
+    Log::at(LevelFilter::OFF).1
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_hears_how_a_call_went_and_of_every_item_of_a_batch() {
+    let _guard = silence();
+    let ear = Arc::new(Ear::default());
+    let layer = || ObserveLayer::new(ObservePolicy::default()).observer(ear.clone());
+    let error = |id: &str| (id == "a").then_some((Category::ServerError, "no"));
+    stack(layer(), Providers { error, ..HEALTHY }).oneshot(call()).await.unwrap();
+    let batch = Arc::new(Batch { size: 2, snapshot: live().snapshot(), pin: None });
+    for index in 0..2 {
+        let mut item = call();
+        item.batch = Some(BatchItem { batch: batch.clone(), index });
+        stack(layer(), HEALTHY).oneshot(item).await.unwrap();
+    }
+    let mut dry = call();
+    dry.dry_run = true;
+    stack(layer(), HEALTHY).oneshot(dry).await.unwrap();
+
+    let easy = Told {
+        is_own: false,
+        is_cancelled: false,
+        batch: (Some(0), Some(2)),
+        selected: Some("a".to_owned()),
+        tried: vec![("a".to_owned(), "usable_success")],
+        error: None,
+        upstream_ms: Some(20),
+    };
+    let hard = Told {
+        batch: (None, None),
+        selected: Some("b".to_owned()),
+        tried: vec![("a".to_owned(), "service_failure"), ("b".to_owned(), "usable_success")],
+        upstream_ms: Some(40),
+        ..easy
+    };
+    let second = Told { batch: (Some(1), Some(2)), ..easy.clone() };
+    assert_eq!(ear.told(), [hard, easy, second], "and nothing of the dry run");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_hears_once_that_a_client_left_and_nothing_of_a_call_that_is_over() {
+    let _guard = silence();
+    let ear = Arc::new(Ear::default());
+    let layer = ObserveLayer::default().observer(ear.clone());
+    let mut service = stack(layer, Providers { takes: Duration::from_secs(60), ..HEALTHY });
+    let leaving = service.ready().await.unwrap().call(call());
+    assert!(tokio::time::timeout(Duration::from_secs(1), leaving).await.is_err());
+    let told = ear.told();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].is_cancelled && told[0].error.is_none());
+    assert_eq!(told[0].tried, [("a".to_owned(), "cancelled")]);
+    // Dropped after its end.
+    let mut staying = Box::pin(service.ready().await.unwrap().call(call()));
+    staying.as_mut().await.unwrap();
+    drop(staying);
+    assert_eq!(ear.told().len(), 2);
+    assert!(!ear.told()[1].is_cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_the_process_itself_are_heard_and_not_written() {
+    let (log, _guard) = Log::at(LevelFilter::TRACE);
+    let ear = Arc::new(Ear::default());
+    let layer = ObserveLayer::for_own_calls().observer(ear.clone());
+    let slow = Providers { takes: Duration::from_secs(9), ..HEALTHY };
+    let own = with_meta(call());
+    let journal = own.journal().clone();
+    stack(layer, slow).oneshot(own).await.unwrap();
+    assert!(ear.told()[0].is_own);
+    assert_eq!(journal.meta(), None);
+    assert!(log.entries("rpc.request.completed").is_empty());
+    assert!(log.entries("lasso.request.very_slow").is_empty());
 }

@@ -2,14 +2,14 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use lasso_layers::call::session::{
-    CallSession, Delivery, Ending, Gone, OutboxBudget, Outgoing, Session, SessionCounts, SessionPolicy,
-    SlotsTaken, Subscriber, SubscriptionId,
+    CallSession, Delivery, Ending, Gone, OutboxBudget, Outgoing, Passage, Session, SessionCounts,
+    SessionPolicy, Shortcut, SlotsTaken, Subscriber, SubscriptionId,
 };
 
 fn session() -> Session {
@@ -23,6 +23,15 @@ fn with(policy: SessionPolicy) -> (Session, OutboxBudget) {
 
 const fn id(n: u8) -> SubscriptionId {
     SubscriptionId([n; 16])
+}
+
+/// Counts how often it wakes.
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Counts how often it is dropped.
@@ -450,6 +459,103 @@ fn a_guard_may_push_and_end_while_it_is_dropped() {
     assert_eq!(written(&session), [Err(Ending::SlowConsumer)]);
 }
 
+/// A short way to a client, and what went over it.
+struct Road {
+    passage: Mutex<Passage>,
+    sent: Mutex<Vec<u8>>,
+    _guard: Guard,
+}
+
+impl Road {
+    fn of(session: &Session, drops: &Drops) -> Arc<Self> {
+        let passage = Mutex::new(Passage::Sent);
+        let road = Arc::new(Self { passage, sent: Mutex::default(), _guard: drops.guard() });
+        session.shorten(road.clone());
+        road
+    }
+
+    fn is(&self, passage: Passage) {
+        *self.passage.lock().unwrap() = passage;
+    }
+
+    /// The last digit before the end of each push that went this way.
+    fn sent(&self) -> String {
+        String::from_utf8(self.sent.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Shortcut for Road {
+    fn send(&self, _: SubscriptionId, delivery: &Delivery) -> Passage {
+        let passage = *self.passage.lock().unwrap();
+        if passage != Passage::Blocked {
+            let event = &delivery.events()[0];
+            self.sent.lock().unwrap().push(event[event.len() - 3]);
+        }
+        passage
+    }
+}
+
+#[test]
+fn what_comes_while_nothing_waits_goes_the_short_way_and_overtakes_nothing() {
+    let (session, budget) = with(SessionPolicy::default());
+    let road = Road::of(&session, &Drops::default());
+    let one = subscribed(&session, 1);
+    one.push(&event("1")).unwrap();
+    assert_eq!((road.sent(), budget.live_bytes()), ("1".to_owned(), 0));
+
+    road.is(Passage::Blocked);
+    one.push(&event("2")).unwrap();
+    road.is(Passage::Sent);
+    one.push(&event("3")).unwrap();
+    assert_eq!(written(&session), [push(1, "2"), push(1, "3")]);
+    one.push(&filled("4")).unwrap();
+    assert_eq!(written(&session), [push(1, "4")], "a gap is filled at the pace of the reader");
+
+    let frame = session.for_call();
+    let two = held(&frame, 2);
+    two.push(&event("5")).unwrap();
+    one.push(&event("6")).unwrap();
+    assert_eq!(road.sent(), "16", "the reply to the second one comes first");
+    session.replied(&frame);
+    two.push(&event("7")).unwrap();
+    assert_eq!(written(&session), [push(2, "5"), push(2, "7")]);
+    assert!(session.try_next().is_none());
+}
+
+#[test]
+fn the_reader_is_woken_for_what_the_short_way_has_only_begun() {
+    let session = session();
+    let road = Road::of(&session, &Drops::default());
+    let one = subscribed(&session, 1);
+    let wakes = Arc::new(Count(AtomicUsize::new(0)));
+    let waker = Waker::from(wakes.clone());
+    let mut next = pin!(session.next());
+    assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    one.push(&event("1")).unwrap();
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
+    road.is(Passage::Begun);
+    one.push(&event("2")).unwrap();
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+    assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending(), "the rest is not here");
+    assert_eq!(road.sent(), "12");
+}
+
+#[test]
+fn the_end_drops_the_short_way_and_nothing_goes_over_it_any_more() {
+    let (session, drops) = (session(), Drops::default());
+    let road = Road::of(&session, &drops);
+    let one = subscribed(&session, 1);
+    assert!(one.push(&event("1")).is_ok());
+    assert_eq!(Arc::strong_count(&road), 2);
+    session.end(Ending::SlowConsumer);
+    assert_eq!(Arc::strong_count(&road), 1);
+    assert_eq!(one.push(&event("2")), Err(Gone));
+    session.shorten(road.clone());
+    assert_eq!((Arc::strong_count(&road), road.sent()), (1, "1".to_owned()));
+    drop(road);
+    assert_eq!(drops.count(), 1);
+}
+
 #[test]
 fn permits_come_back() {
     let (session, _) = with(SessionPolicy { max_inflight: 2, ..SessionPolicy::default() });
@@ -485,12 +591,6 @@ async fn the_reader_is_woken_by_pushes_replies_and_ends() {
 
 #[test]
 fn a_wait_that_is_given_up_loses_nothing_and_wakes_once() {
-    struct Count(AtomicUsize);
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
     let session = session();
     let subscriber = subscribed(&session, 1);
     let wakes = Arc::new(Count(AtomicUsize::new(0)));

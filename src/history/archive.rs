@@ -1,4 +1,4 @@
-//! The file: one table of snapshots, in the order of time.
+//! The file: a table of snapshots and one of changes of breakers, each in the order of time.
 
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -7,6 +7,7 @@ use std::{fmt, fs};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
+use super::breakers::{self, BreakerQuery, Entries};
 use super::snapshot::{Snapshot, add_all};
 use super::spans::{Page, Summing};
 use super::{Error, HistoryQuery, codec, open};
@@ -15,7 +16,7 @@ use super::{Error, HistoryQuery, codec, open};
 /// be mistaken for two. What is too old is the head of the table.
 const SNAPSHOTS: TableDefinition<'_, (u64, &str, &str), &[u8]> = TableDefinition::new("snapshots");
 
-/// How many bytes the snapshots have, in a single row: to count them would be to read them all.
+/// How many bytes the rows of both tables have, in a single row: to count them would be to read them all.
 const SIZE: TableDefinition<'_, (), u64> = TableDefinition::new("size");
 
 /// What a row costs beside its texts and its value.
@@ -53,26 +54,26 @@ impl Archive {
         &self.path
     }
 
-    /// Writes snapshots of this time, in milliseconds since 1970, and drops what is beyond the bounds: all of it or
+    /// Writes snapshots of this time, in milliseconds since 1970, and changes of breakers, and drops what is beyond the bounds: all of it or
     /// nothing, whatever happens to the process meanwhile. One caller at a time.
     ///
     /// Opens the file if it is not open, and closes it when something fails: a database that met an error of the file
     /// system works no more until it is opened anew.
-    pub(super) fn append(&self, now_ms: u64, snapshots: &[Snapshot]) -> Result<(), Error> {
+    pub(super) fn append(&self, now_ms: u64, snapshots: &[Snapshot], changes: &Entries) -> Result<(), Error> {
         if self.shared().is_none() {
             let database = open::open(&self.path)?;
             *self.alone() = Some(database);
         }
-        let done = self.try_append(now_ms, snapshots);
+        let done = self.try_append(now_ms, snapshots, changes);
         if done.is_err() {
             self.close();
         }
         done
     }
 
-    fn try_append(&self, now_ms: u64, snapshots: &[Snapshot]) -> Result<(), Error> {
+    fn try_append(&self, now_ms: u64, snapshots: &[Snapshot], changes: &Entries) -> Result<(), Error> {
         let transaction = self.shared().as_ref().ok_or(Error::Closed)?.begin_write()?;
-        if write(&transaction, now_ms, snapshots, self.bounds)? {
+        if write(&transaction, now_ms, snapshots, changes, self.bounds)? {
             transaction.commit()?;
         } else {
             transaction.abort()?;
@@ -127,6 +128,13 @@ impl Archive {
         Ok(summing.finish())
     }
 
+    /// The newest changes of breakers that a query asks for, and a few more than an answer has.
+    pub(super) fn read_changes(&self, query: &BreakerQuery) -> Result<Entries, Error> {
+        let guard = self.shared();
+        let transaction = guard.as_ref().ok_or(Error::Closed)?.begin_read()?;
+        breakers::read(&transaction, query)
+    }
+
     /// Gives the file free, until the next [`append`](Self::append).
     pub(super) fn close(&self) {
         self.alone().take();
@@ -146,6 +154,7 @@ fn write(
     transaction: &WriteTransaction,
     now_ms: u64,
     snapshots: &[Snapshot],
+    changes: &Entries,
     bounds: Bounds,
 ) -> Result<bool, Error> {
     let mut table = transaction.open_table(SNAPSHOTS)?;
@@ -169,13 +178,24 @@ fn write(
         }
     }
     let oldest_ms = now_ms.saturating_sub(u64::try_from(bounds.retention.as_millis()).unwrap_or(u64::MAX));
-    let is_beyond = |taken_ms, size| taken_ms < oldest_ms || size > bounds.max_bytes / SHARE;
-    while table.first()?.is_some_and(|(key, _)| is_beyond(key.value().0, size)) {
-        let Some((key, value)) = table.pop_first()? else { break };
-        size = size.saturating_sub(row_bytes(key.value(), value.value()));
+    let mut changed = transaction.open_table(breakers::TABLE)?;
+    size += breakers::insert(&mut changed, changes)?;
+    loop {
+        let snapshot = table.first()?.map(|(key, _)| key.value().0);
+        let change = changed.first()?.map(|(key, _)| key.value().0);
+        let Some(oldest) = snapshot.into_iter().chain(change).min() else { break };
+        if oldest >= oldest_ms && size <= bounds.max_bytes / SHARE {
+            break;
+        }
+        let freed = if change == Some(oldest) {
+            breakers::pop_oldest(&mut changed)?
+        } else {
+            table.pop_first()?.map_or(0, |(key, value)| row_bytes(key.value(), value.value()))
+        };
+        size = size.saturating_sub(freed);
     }
     sizes.insert((), size)?;
-    Ok(!snapshots.is_empty() || size != before)
+    Ok(!snapshots.is_empty() || !changes.is_empty() || size != before)
 }
 
 /// What a row counts for.

@@ -12,13 +12,13 @@
 //! | … … number of buckets with latencies | number, since version 2 |
 //! | … … … which bucket, how many latencies | two numbers |
 //!
-//! A number is [LEB128](https://www.w3.org/TR/wasm-core-1/#integers%E2%91%A4), a text its length in bytes and UTF-8.
-//! Most numbers are small, so a series takes about 16 bytes beside its method's name, and three for each
+//! Numbers and texts are as in [`bytes`](super::bytes). Most numbers are small, so a series takes about 16 bytes beside its method's name, and three for each
 //! bucket: of these it has two to ten.
 
 use lasso_layers::catalog::Transport;
 use lasso_layers::state::Histogram;
 
+use super::bytes::{Rest, number, text};
 use super::snapshot::{SeriesName, Tallies, Tally};
 
 const VERSION: u8 = 2;
@@ -81,7 +81,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Tallies> {
                 updated_ms: rest.number()?,
                 latencies: match version {
                     WITHOUT_LATENCIES => Histogram::default(),
-                    _ => rest.histogram()?,
+                    _ => histogram(&mut rest)?,
                 },
             };
             tallies.insert(name, tally);
@@ -90,61 +90,13 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Tallies> {
     rest.0.is_empty().then_some(tallies)
 }
 
-fn text(out: &mut Vec<u8>, text: &str) {
-    number(out, text.len() as u64);
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn number(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
+fn histogram(rest: &mut Rest<'_>) -> Option<Histogram> {
+    let mut histogram = Histogram::default();
+    for _ in 0..rest.number()? {
+        let bucket = usize::try_from(rest.number()?).ok()?;
+        histogram.count(bucket, rest.number()?)?;
     }
-    out.push(value as u8);
-}
-
-/// What is still to be read.
-struct Rest<'a>(&'a [u8]);
-
-impl<'a> Rest<'a> {
-    fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        let mut value = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            // The tenth byte has room for one bit.
-            if bits << shift >> shift != bits {
-                return None;
-            }
-            value |= bits << shift;
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    fn histogram(&mut self) -> Option<Histogram> {
-        let mut histogram = Histogram::default();
-        for _ in 0..self.number()? {
-            let bucket = usize::try_from(self.number()?).ok()?;
-            histogram.count(bucket, self.number()?)?;
-        }
-        Some(histogram)
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        let length = usize::try_from(self.number()?).ok()?;
-        let (text, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        std::str::from_utf8(text).ok()
-    }
+    Some(histogram)
 }
 
 /// Written by the first version of this program.

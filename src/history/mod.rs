@@ -1,7 +1,7 @@
 //! What providers did in the past, in a database file, for people to look at. Nothing is ever routed by it.
 //!
 //! **What is written.** Once in an interval one task takes what every series (profile, chain, provider, method,
-//! transport) did since the time before and commits it in one transaction, on a thread for blocking work. Calls
+//! transport) did since the time before, and how breakers changed, and commits it in one transaction, on a thread for blocking work. Calls
 //! neither wait for it nor notice it. A process that is killed loses at most the calls since its last commit: what is
 //! in the file is whole, because pages that are in use are never overwritten and a commit is one switch from the old
 //! state to the new one. A process that ends in order writes a last time.
@@ -20,9 +20,12 @@
 //! Benchmarks ── Ledger ──► Archive ──► Summing ──► GET /api/history (by the hour), /api/series (by the step of a chart)
 //!               what is    the file    by spans
 //!               new
+//! Breakers ──── BreakerLog ──┴─────────────────► GET /api/breakers
 //! ```
 
 mod archive;
+mod breakers;
+mod bytes;
 mod codec;
 mod error;
 mod ledger;
@@ -43,6 +46,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use self::archive::{Archive, Bounds};
+pub(crate) use self::breakers::Entries;
+pub use self::breakers::{BreakerEntry, BreakerLog, BreakerPage, BreakerQuery, Place};
 pub use self::error::Error;
 pub(crate) use self::query::HOUR;
 pub use self::query::{HistoryQuery, SeriesFilter};
@@ -112,12 +117,25 @@ impl History {
         query: HistoryQuery,
         answer: impl FnOnce(&HistoryQuery, Page) -> T + Send + 'static,
     ) -> Result<T, Error> {
+        self.in_turn(move |archive| archive.read(&query).map(|page| answer(&query, page))).await
+    }
+
+    /// The changes of breakers that a query asks for and that are written down: the newest, and a few more than an
+    /// answer has. Reads as [`read`](Self::read) does.
+    pub(crate) async fn breakers(&self, query: BreakerQuery) -> Result<Entries, Error> {
+        self.in_turn(move |archive| archive.read_changes(&query)).await
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        reading: impl FnOnce(&Archive) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let shared = self.shared.clone();
         // Never closed.
         let turn = shared.turn.clone().acquire_owned().await.map_err(|_| Error::Closed)?;
         let read = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            shared.archive.read(&query).map(|page| answer(&query, page))
+            reading(&shared.archive)
         });
         // A panic is the database's, and the next round of writing finds out what is wrong.
         read.await.unwrap_or(Err(Error::Closed))

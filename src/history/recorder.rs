@@ -7,8 +7,8 @@ use lasso_layers::attempt::benchmark::Benchmarks;
 use lasso_layers::catalog::Live;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::History;
 use super::ledger::Ledger;
+use super::{BreakerLog, History};
 use crate::clock::Moment;
 
 /// Writes what providers did into the history, again and again.
@@ -16,15 +16,24 @@ pub(crate) struct Recorder {
     history: History,
     live: Live,
     benchmarks: Benchmarks,
+    breakers: BreakerLog,
     // Shared with the thread that writes; never waited for, because there is one at a time.
-    ledger: Arc<Mutex<Ledger>>,
+    written: Arc<Mutex<Written>>,
     /// What the log was last told to be wrong.
     trouble: Option<String>,
 }
 
+/// What was written down already.
+#[derive(Default)]
+struct Written {
+    ledger: Ledger,
+    /// How many changes of breakers.
+    changes: u64,
+}
+
 impl Recorder {
-    pub(crate) fn new(history: History, live: Live, benchmarks: Benchmarks) -> Self {
-        Self { history, live, benchmarks, ledger: Arc::default(), trouble: None }
+    pub(crate) fn new(history: History, live: Live, benchmarks: Benchmarks, breakers: BreakerLog) -> Self {
+        Self { history, live, benchmarks, breakers, written: Arc::default(), trouble: None }
     }
 
     /// Writes until told to stop, then a last time, and gives the file free.
@@ -53,14 +62,19 @@ impl Recorder {
     }
 
     async fn record(&mut self) {
-        let (history, ledger) = (self.history.clone(), self.ledger.clone());
-        let (catalog, benchmarks) = (self.live.snapshot(), self.benchmarks);
+        let (history, written) = (self.history.clone(), self.written.clone());
+        let (catalog, benchmarks, breakers) = (self.live.snapshot(), self.benchmarks, self.breakers.clone());
         let writing = move || {
-            let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Moment::now();
-            let difference = ledger.difference(catalog, &benchmarks, now);
-            history.shared.archive.append(now.unix_ms(), &difference.snapshots)?;
-            ledger.settle(difference);
+            // What changes from here on is for the next time.
+            let count = breakers.count();
+            let mut changes = breakers.since(written.changes, &catalog);
+            changes.retain(|(_, number), _| *number < count);
+            let difference = written.ledger.difference(catalog, &benchmarks, now);
+            history.shared.archive.append(now.unix_ms(), &difference.snapshots, &changes)?;
+            written.ledger.settle(difference);
+            written.changes = count;
             Ok::<_, super::Error>(())
         };
         let trouble = match tokio::task::spawn_blocking(writing).await {
@@ -117,7 +131,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let history = history(folder.path(), Duration::ZERO);
         assert_eq!(history.shared.policy.interval, Duration::from_millis(1));
-        let recorder = Recorder::new(history, Live::new(Vec::new()).unwrap(), Benchmarks::new());
+        let recorder =
+            Recorder::new(history, Live::new(Vec::new()).unwrap(), Benchmarks::new(), BreakerLog::default());
         recorder.run(ready(())).await;
     }
 
@@ -131,7 +146,7 @@ mod tests {
         let provider = live.load().profiles()[0].chains()[0].providers[0].key;
         let history = history(&occupied, Duration::from_secs(60));
         let benchmarks = Benchmarks::new();
-        let mut recorder = Recorder::new(history.clone(), live, benchmarks);
+        let mut recorder = Recorder::new(history.clone(), live, benchmarks, BreakerLog::default());
         let log = Log::default();
         let _listening = log.listen();
         let count = |event: &str| log.text().matches(event).count();

@@ -7,11 +7,12 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::archive::{Archive, Bounds};
+use super::breakers::{BreakerPage, BreakerQuery, entry};
 use super::query::{HOUR, SeriesFilter};
 use super::snapshot::Snapshot;
 use super::spans::Summing;
 use super::testing::{Log, snapshot, tallies};
-use super::{Error, HistoryQuery, Page, Tally, codec};
+use super::{Entries, Error, HistoryQuery, Page, Tally, codec};
 
 const HOUR_MS: u64 = HOUR * 1000;
 /// A time to count from, at the beginning of an hour.
@@ -42,9 +43,13 @@ fn read(archive: &Archive, profile: &str) -> Page {
     archive.read(&everything(profile)).unwrap()
 }
 
+fn append(archive: &Archive, now_ms: u64, snapshots: &[Snapshot]) {
+    archive.append(now_ms, snapshots, &Entries::new()).unwrap();
+}
+
 /// Opens the file if it is not open and writes nothing.
 fn touch(archive: &Archive) {
-    archive.append(START_MS, &[]).unwrap();
+    archive.append(START_MS, &[], &Entries::new()).unwrap();
 }
 
 #[test]
@@ -57,7 +62,7 @@ fn routing_17_case_70_slugs_with_underscores_are_no_riddle() {
         snapshot("a", "b_c", row("two")),
         snapshot("a", "b", row("three")),
     ];
-    archive.append(START_MS, &snapshots).unwrap();
+    append(&archive, START_MS, &snapshots);
     let page = read(&archive, "a_b");
     assert_eq!(page.spans.len(), 1);
     assert_eq!((page.spans[0].chain.as_str(), &page.spans[0].tallies), ("c", &row("one_1")));
@@ -72,7 +77,7 @@ fn a_query_reads_the_hours_it_touches_whole() {
     let folder = tempfile::tempdir().unwrap();
     let archive = archive(folder.path());
     for at in [START_MS - 1, START_MS, START_MS + HOUR_MS - 1, START_MS + HOUR_MS] {
-        archive.append(at, &[snapshot("p", "c", tallies(&[("a", "m", 1, 0, 1)]))]).unwrap();
+        append(&archive, at, &[snapshot("p", "c", tallies(&[("a", "m", 1, 0, 1)]))]);
     }
     let calls = |from, to| {
         let page = archive.read(&HistoryQuery { from, to, ..everything("p") }).unwrap();
@@ -90,7 +95,7 @@ fn a_query_reads_the_hours_it_touches_whole() {
 fn what_was_written_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let first = archive(folder.path());
-    first.append(START_MS, &[snapshot("p", "c", tallies(&[("a", "m", 7, 1, 9)]))]).unwrap();
+    append(&first, START_MS, &[snapshot("p", "c", tallies(&[("a", "m", 7, 1, 9)]))]);
     let before = read(&first, "p");
     drop(first);
     let second = archive(folder.path());
@@ -113,7 +118,7 @@ fn a_file_of_the_first_version_is_read_and_written_on() {
     let archive = archive(folder.path());
     let mut more = tallies(&[("ankr", "other", 1, 0, 80_000)]);
     more.values_mut().next().unwrap().latencies.count(31, 1).unwrap();
-    archive.append(START_MS + 1, &[snapshot("p", "c", more)]).unwrap();
+    append(&archive, START_MS + 1, &[snapshot("p", "c", more)]);
     let page = read(&archive, "p");
     assert_eq!(page.spans.len(), 1);
     let found: Vec<_> = page.spans[0]
@@ -134,10 +139,10 @@ fn a_step_is_read_whole_and_only_what_is_wanted_of_it() {
             ("a", "eth_gasPrice", 1, 0, 1),
             ("b", "eth_call", 1, 0, 1),
         ]);
-        archive.append(START_MS + second * 1000, &[snapshot("p", "c", rows)]).unwrap();
+        append(&archive, START_MS + second * 1000, &[snapshot("p", "c", rows)]);
     }
     // A chain without any of it is no empty span.
-    archive.append(START_MS, &[snapshot("p", "d", tallies(&[("b", "eth_call", 1, 0, 1)]))]).unwrap();
+    append(&archive, START_MS, &[snapshot("p", "d", tallies(&[("b", "eth_call", 1, 0, 1)]))]);
     let only = SeriesFilter { provider: Some("a".to_owned()), ..SeriesFilter::default() };
     let from = START_MS / 1000 + 20;
     let query = HistoryQuery { only, from, to: from + 1, step: 15, ..everything("p") };
@@ -158,7 +163,7 @@ fn a_clock_that_was_set_back_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let archive = archive(folder.path());
     for at in [START_MS + 5, START_MS, START_MS + 5] {
-        archive.append(at, &[snapshot("p", "c", tallies(&[("a", "m", 1, 1, 10)]))]).unwrap();
+        append(&archive, at, &[snapshot("p", "c", tallies(&[("a", "m", 1, 1, 10)]))]);
     }
     assert_eq!(read(&archive, "p").spans[0].tallies, tallies(&[("a", "m", 3, 3, 30)]));
 }
@@ -170,16 +175,16 @@ fn snapshots_go_when_they_are_too_old() {
     let archive = bounded(folder.path(), bounds);
     for hour in 0..10 {
         let at = START_MS + hour * HOUR_MS;
-        archive.append(at, &[snapshot("p", "c", tallies(&[("a", "m", 1, 0, 1)]))]).unwrap();
+        append(&archive, at, &[snapshot("p", "c", tallies(&[("a", "m", 1, 0, 1)]))]);
     }
     let starts = || -> Vec<u64> {
         read(&archive, "p").spans.iter().map(|span| (span.start * 1000 - START_MS) / HOUR_MS).collect()
     };
     assert_eq!(starts(), [6, 7, 8, 9]);
     // Without calls they go too.
-    archive.append(START_MS + 12 * HOUR_MS, &[]).unwrap();
+    append(&archive, START_MS + 12 * HOUR_MS, &[]);
     assert_eq!(starts(), [9]);
-    archive.append(START_MS + 12 * HOUR_MS + 1, &[]).unwrap();
+    append(&archive, START_MS + 12 * HOUR_MS + 1, &[]);
     assert!(starts().is_empty());
 }
 
@@ -206,7 +211,7 @@ fn the_file_stays_below_its_size_and_the_oldest_go_first() {
     let archive = bounded(folder.path(), bounds);
     let mut largest = 0;
     for minute in 0..400 {
-        archive.append(START_MS + minute * MINUTE_MS, &large(minute, 4)).unwrap();
+        append(&archive, START_MS + minute * MINUTE_MS, &large(minute, 4));
         largest = largest.max(fs::metadata(&path).unwrap().len());
     }
     assert!(largest <= bounds.max_bytes, "{largest} bytes");
@@ -224,18 +229,78 @@ fn a_bound_that_was_lowered_makes_the_file_smaller() {
     let path = folder.path().join("history.redb");
     let roomy = archive(folder.path());
     for minute in 0..400 {
-        roomy.append(START_MS + minute * MINUTE_MS, &large(minute, 4)).unwrap();
+        append(&roomy, START_MS + minute * MINUTE_MS, &large(minute, 4));
     }
     drop(roomy);
     let before = fs::metadata(&path).unwrap().len();
     let bounds = Bounds { max_bytes: 1 << 20, ..ROOMY };
     assert!(before > bounds.max_bytes);
     let archive = bounded(folder.path(), bounds);
-    archive.append(START_MS + 400 * MINUTE_MS, &large(400, 1)).unwrap();
+    append(&archive, START_MS + 400 * MINUTE_MS, &large(400, 1));
     let after = fs::metadata(&path).unwrap().len();
     assert!(after <= bounds.max_bytes, "{after} bytes");
     let newest = read(&archive, "default").spans.into_iter().map(|span| span.taken_ms).max();
     assert_eq!(newest, Some(START_MS + 400 * MINUTE_MS));
+}
+
+// === Changes of breakers ===
+
+fn changes(archive: &Archive) -> BreakerPage {
+    let query = BreakerQuery { profile: "p".to_owned(), chain: None, from: 0, to: u64::MAX };
+    BreakerPage::of(&query, archive.read_changes(&query).unwrap(), Entries::new())
+}
+
+fn change(at_ms: u64) -> Entries {
+    Entries::from([((at_ms, 0), entry(&[("p", "c", "a"), ("q", "c", "a")]))])
+}
+
+#[test]
+fn changes_of_breakers_are_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = archive(folder.path());
+    touch(&first);
+    assert_eq!(changes(&first), BreakerPage::default(), "there is no table yet");
+    for at in [START_MS, START_MS + 1] {
+        first.append(at, &[], &change(at)).unwrap();
+    }
+    drop(first);
+    let second = archive(folder.path());
+    touch(&second);
+    let mine = entry(&[("p", "c", "a")]);
+    assert_eq!(changes(&second).entries, [(START_MS, mine.clone()), (START_MS + 1, mine)]);
+}
+
+#[test]
+fn changes_of_breakers_go_when_they_are_too_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let bounds = Bounds { retention: Duration::from_millis(2 * HOUR_MS), ..ROOMY };
+    let archive = bounded(folder.path(), bounds);
+    for hour in 0..5 {
+        let at = START_MS + hour * HOUR_MS;
+        let row = snapshot("p", "c", tallies(&[("a", "m", 1, 0, 1)]));
+        archive.append(at, &[row], &change(at)).unwrap();
+    }
+    let times: Vec<u64> =
+        changes(&archive).entries.iter().map(|(ts_ms, _)| (ts_ms - START_MS) / HOUR_MS).collect();
+    assert_eq!(times, [2, 3, 4]);
+    assert_eq!(read(&archive, "p").spans.len(), 3);
+}
+
+#[test]
+fn many_changes_of_breakers_do_not_make_the_file_larger_than_its_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let bounds = Bounds { max_bytes: 1 << 20, ..ROOMY };
+    let archive = bounded(folder.path(), bounds);
+    for minute in 0..40 {
+        let at = START_MS + minute * MINUTE_MS;
+        let many = (0..200).map(|number| ((at, number), entry(&[("p", "c", "a")]))).collect();
+        archive.append(at, &[], &many).unwrap();
+    }
+    let size = fs::metadata(folder.path().join("history.redb")).unwrap().len();
+    assert!(size <= bounds.max_bytes, "{size} bytes");
+    let kept = changes(&archive).entries;
+    assert_eq!(kept.last().unwrap().0, START_MS + 39 * MINUTE_MS);
+    assert!(kept[0].0 > START_MS, "the oldest are gone");
 }
 
 // === Files that cannot be had ===
@@ -255,7 +320,7 @@ fn a_file_of_another_process_is_left_to_it_until_it_is_free() {
     let first = archive(folder.path());
     touch(&first);
     let second = archive(folder.path());
-    let refused = second.append(START_MS, &[]).unwrap_err();
+    let refused = second.append(START_MS, &[], &Entries::new()).unwrap_err();
     assert!(matches!(refused, Error::Locked), "{refused}");
     assert_eq!(names(folder.path()), ["history.redb"]);
     first.close();
@@ -267,7 +332,7 @@ fn a_folder_that_cannot_be_made_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    let refused = archive(&file.join("below")).append(START_MS, &[]).unwrap_err();
+    let refused = archive(&file.join("below")).append(START_MS, &[], &Entries::new()).unwrap_err();
     assert!(matches!(refused, Error::Folder(_)), "{refused}");
 }
 
@@ -277,7 +342,7 @@ fn a_damaged_file_is_renamed_and_kept() {
     let path = folder.path().join("history.redb");
     let written = archive(folder.path());
     for minute in 0..20 {
-        written.append(START_MS + minute * MINUTE_MS, &large(minute, 4)).unwrap();
+        append(&written, START_MS + minute * MINUTE_MS, &large(minute, 4));
     }
     drop(written);
     let good = fs::read(&path).unwrap();
@@ -324,7 +389,7 @@ fn writes_until_killed() {
     touch(&archive);
     let first = read(&archive, "default").spans.last().map_or(START_MS, |span| span.taken_ms + MINUTE_MS);
     for at in (first..).step_by(MINUTE_MS as usize) {
-        archive.append(at, &large((at - START_MS) / MINUTE_MS, CHAINS)).unwrap();
+        append(&archive, at, &large((at - START_MS) / MINUTE_MS, CHAINS));
         println!("committed {at}");
     }
 }

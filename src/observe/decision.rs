@@ -125,6 +125,16 @@ impl Decision {
         }
     }
 
+    /// The generation of the catalogue by which the call was routed.
+    pub(super) fn generation(&self) -> Option<u64> {
+        Some(self.journal.latest().plan()?.snapshot().generation())
+    }
+
+    /// The same without what was written down while the call ran.
+    pub(super) fn without_reasons(&self) -> Self {
+        Self { journal: Arc::default(), ..self.clone() }
+    }
+
     /// `client` or `system`.
     #[must_use]
     pub const fn origin(&self) -> &'static str {

@@ -8,6 +8,9 @@ use arc_swap::ArcSwapOption;
 
 use super::Decision;
 
+/// How many catalogues decisions keep alive.
+const CATALOGUES: u64 = 8;
+
 /// A ring of the latest decisions. Writers take no lock, so a reader that goes through all of it holds nobody up.
 pub struct Decisions {
     slots: Box<[ArcSwapOption<Decision>]>,
@@ -65,6 +68,21 @@ impl Decisions {
         found
     }
 
+    /// Lets go of what decisions hold of catalogues from long before this generation: a configuration that changes more
+    /// often than calls come must not be kept a thousand times. Such decisions stay, without their reasons.
+    pub(crate) fn follow(&self, generation: u64) {
+        for slot in &self.slots {
+            slot.rcu(|kept| {
+                let is_old =
+                    |it: &&Arc<Decision>| it.generation().is_some_and(|its| its + CATALOGUES <= generation);
+                match kept.as_ref().filter(is_old) {
+                    Some(old) => Some(Arc::new(old.without_reasons())),
+                    None => kept.clone(),
+                }
+            });
+        }
+    }
+
     fn slot(&self, place: u64) -> &ArcSwapOption<Decision> {
         &self.slots[(place % self.slots.len() as u64) as usize]
     }
@@ -81,6 +99,10 @@ impl fmt::Debug for Decisions {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use lasso_layers::testing;
+
     use super::super::decision::sample;
     use super::*;
 
@@ -124,6 +146,26 @@ mod tests {
         push(None, None, 30);
         let found: Vec<_> = decisions.of_request("a").iter().map(|it| it.ts_ms).collect();
         assert_eq!(found, [30]);
+    }
+
+    #[test]
+    fn the_reasons_of_calls_from_many_catalogues_ago_are_let_go() {
+        let live = testing::live(testing::chain(&["a"]));
+        let decisions = Decisions::new(2);
+        let push = |id: &str| {
+            let journal =
+                testing::planned(&live, testing::call("eth_call", "[]"), Duration::ZERO).journal().clone();
+            decisions.push(Arc::new(Decision { journal, ..sample(id) }));
+        };
+        push("old");
+        let first = live.load().generation();
+        decisions.follow(first + CATALOGUES - 1);
+        let has_reasons = |id: &str| decisions.of_request(id)[0].journal.plan().is_some();
+        assert!(has_reasons("old"));
+        decisions.follow(first + CATALOGUES);
+        push("new");
+        assert_eq!(["old", "new"].map(has_reasons), [false, true]);
+        assert_eq!(ids(&decisions), ["new", "old"]);
     }
 
     #[test]

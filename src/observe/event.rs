@@ -61,6 +61,15 @@ pub struct BreakerChange {
     pub recovery_timeout: Option<Duration>,
 }
 
+/// How a stream went on after the loss of its provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// From the loss until it went on.
+    pub took: Duration,
+    /// Blocks that were filled in.
+    pub filled_blocks: u64,
+}
+
 impl BreakerChange {
     pub(super) fn of(channel: &Channel, transition: &Transition, now: Moment) -> Self {
         let error = transition.error.as_deref();
@@ -110,8 +119,10 @@ pub struct StreamChange {
     pub ts_ms: u64,
     /// The profile's slug.
     pub profile: SmolStr,
-    /// The chain's key.
+    /// The chain's key; its number where the profile has it no more.
     pub chain: SmolStr,
+    /// The chain's number.
+    pub chain_id: u64,
     /// `newHeads`, `logs` or `newPendingTransactions`.
     pub topic: &'static str,
     /// `subscribed`, `failed`, `failover`, `stale`, `recovered` or `ended`.
@@ -120,6 +131,8 @@ pub struct StreamChange {
     pub provider: Option<SmolStr>,
     /// A word on why; may be empty.
     pub detail: &'static str,
+    /// How it went on after the loss of its provider, where that is what happened.
+    pub recovery: Option<Recovery>,
 }
 
 /// A chain is higher than it was known to be.

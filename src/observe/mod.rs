@@ -9,10 +9,12 @@ mod decisions;
 mod event;
 mod feed;
 mod page;
+mod tip;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::slice;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use lasso_layers::attempt::breaker::Transition;
@@ -21,10 +23,11 @@ use lasso_layers::catalog::Channel;
 
 pub use self::decision::{Decision, Outcome};
 pub use self::decisions::Decisions;
-pub use self::event::{BreakerChange, Event, LinkChange, NewBlock, StreamChange};
+pub use self::event::{BreakerChange, Event, LinkChange, NewBlock, Recovery, StreamChange};
 pub use self::feed::{Feed, Watch};
 pub(crate) use self::page::DecisionPage;
 use crate::clock::Moment;
+use crate::upstream::ws::LinkState;
 
 /// Wants to know of everything that happens, at once and on the thread on which it happens: it has to be quick and must
 /// not wait.
@@ -41,6 +44,8 @@ struct Heard {
     decisions: Decisions,
     feed: Feed,
     listeners: ArcSwap<Vec<Arc<dyn Listener>>>,
+    /// The last known height of each chain.
+    heights: Mutex<HashMap<u64, Option<u64>>>,
 }
 
 impl Observed {
@@ -48,7 +53,7 @@ impl Observed {
     #[must_use]
     pub fn new(kept_decisions: usize) -> Self {
         let (decisions, feed) = (Decisions::new(kept_decisions), Feed::new());
-        Self(Arc::new(Heard { decisions, feed, listeners: ArcSwap::default() }))
+        Self(Arc::new(Heard { decisions, feed, listeners: ArcSwap::default(), heights: Mutex::default() }))
     }
 
     /// The latest decisions.
@@ -74,6 +79,32 @@ impl Observed {
             listener.noted(&event);
         }
         self.0.feed.push(event);
+    }
+
+    /// Tells everybody of a link's state.
+    pub(crate) fn link_changed(&self, channel: &Channel, state: LinkState, unexpected: bool) {
+        self.note(Event::Link(LinkChange {
+            ts_ms: Moment::now().unix_ms(),
+            instance: channel.instance,
+            instance_id: channel.instance_id.clone(),
+            known_as: channel.known_as.clone(),
+            chain_id: channel.chain_id,
+            state,
+            unexpected,
+        }));
+    }
+
+    /// Takes the height that the nodes of a chain agree on after one of them, over this channel, told its own. Tells
+    /// everybody if the chain has grown.
+    pub(crate) fn height_known(&self, channel: &Channel, consensus: Option<u64>) {
+        let Some(height) = consensus else { return };
+        let (chain_id, instance) = (channel.chain_id, channel.instance);
+        // Background tasks alone come here, a few times for each block.
+        let mut heights = self.0.heights.lock().expect("nothing panics while it holds the lock");
+        if tip::moves(heights.entry(chain_id).or_default(), height) {
+            drop(heights);
+            self.note(Event::Block(NewBlock { ts_ms: Moment::now().unix_ms(), chain_id, instance, height }));
+        }
     }
 
     /// Tells everybody that a breaker changed; for [`Breakers::observe`](lasso_layers::attempt::breaker::Breakers::observe).

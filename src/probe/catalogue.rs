@@ -22,7 +22,7 @@ pub(super) struct Sample {
     /// EIP-155 id.
     pub(super) chain_id: Option<u64>,
     /// Height of the newest block.
-    pub(super) height: u64,
+    pub(super) height: Option<u64>,
     /// Hash of a block.
     pub(super) block: String,
     /// Hash of a transaction.
@@ -139,7 +139,7 @@ impl Question {
 impl Default for Sample {
     /// Of a chain of which nothing is known.
     fn default() -> Self {
-        Self { chain_id: None, height: 0, block: NOTHING.to_owned(), transaction: NOTHING.to_owned() }
+        Self { chain_id: None, height: None, block: NOTHING.to_owned(), transaction: NOTHING.to_owned() }
     }
 }
 

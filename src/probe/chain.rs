@@ -45,10 +45,13 @@ impl Chain {
         self.name
     }
 
-    /// The block to ask for on a chain of this height. A chain that is not as long, as those of test networks are, is
-    /// asked for its middle.
-    pub(super) const fn old_block(self, height: u64) -> u64 {
-        if height < self.old_block { height / 2 } else { self.old_block }
+    /// The block to ask for on a chain of this height, where that is known. A chain that is not as long, as those of test
+    /// networks are, is asked for its middle.
+    pub(super) const fn old_block(self, height: Option<u64>) -> u64 {
+        match height {
+            Some(height) if height < self.old_block => height / 2,
+            _ => self.old_block,
+        }
     }
 }
 
@@ -58,7 +61,7 @@ mod tests {
 
     #[test]
     fn old_blocks_are_those_of_the_chain() {
-        let old = |name: &str| Chain::read(name).unwrap().old_block(100_000_000);
+        let old = |name: &str| Chain::read(name).unwrap().old_block(Some(100_000_000));
         for (names, block) in [
             (&["ethereum", "sepolia"][..], 100),
             (&["arbitrum", "base", "optimism"], 5_000_000),
@@ -74,8 +77,9 @@ mod tests {
 
     #[test]
     fn a_short_chain_is_asked_for_its_middle() {
-        assert_eq!(Chain::ETHEREUM.old_block(100), 100);
-        assert_eq!(Chain::ETHEREUM.old_block(99), 49);
-        assert_eq!(Chain::ETHEREUM.old_block(0), 0);
+        assert_eq!(Chain::ETHEREUM.old_block(Some(100)), 100);
+        assert_eq!(Chain::ETHEREUM.old_block(Some(99)), 49);
+        assert_eq!(Chain::ETHEREUM.old_block(Some(0)), 0);
+        assert_eq!(Chain::ETHEREUM.old_block(None), 100);
     }
 }

@@ -21,23 +21,23 @@ pub(super) async fn run(
     options: &Options,
     progress: &Progress,
 ) -> Methods {
+    let questions: Vec<Question> = options.level.questions().collect();
+    let order: Vec<&str> = questions.iter().map(|question| question.method).collect();
     let (over_ws, over_http): (Vec<Question>, Vec<Question>) =
-        options.level.questions().partition(|question| question.category == MethodCategory::Subscriptions);
-    let total = over_ws.len() + over_http.len();
+        questions.into_iter().partition(|question| question.category == MethodCategory::Subscriptions);
     let asking = over_http.into_iter().map(|question| async move {
         let answer = http.ask_patiently(question.method, &question.params(sample)).await;
         finding(question, &answer)
     });
-    let mut answers = stream::iter(asking).buffered(options.concurrent);
-    let mut methods = Vec::with_capacity(total);
+    // In whatever order they come: one that is silent holds up no other.
+    let mut answers = stream::iter(asking).buffer_unordered(options.concurrent);
+    let mut methods = Vec::with_capacity(order.len());
     while let Some(method) = answers.next().await {
         methods.push(method);
-        progress.say(&format!("methods: {} of {total}", methods.len()));
+        progress.say(&format!("methods: {} of {}", methods.len(), order.len()));
     }
     methods.extend(subscribing(over_ws, ws, sample, options).await);
-    // Category by category, in the order of the level.
-    let rank: Vec<&str> = options.level.categories().map(MethodCategory::as_str).collect();
-    methods.sort_by_key(|method| rank.iter().position(|category| *category == method.category));
+    methods.sort_by_key(|method| order.iter().position(|name| *name == method.method));
     Methods { level: options.level, methods }
 }
 
@@ -60,9 +60,11 @@ async fn subscribing(
         }
         // Perhaps there is one under another address.
         Err(trouble) => methods.extend(questions.into_iter().map(|question| Method {
+            method: question.method,
+            category: question.category.as_str(),
             verdict: Verdict::Unknown,
+            latency_ms: None,
             note: Some(format!("no WebSocket: {}", trouble.text)),
-            ..finding(question, &Answer { outcome: Err(trouble.clone()), latency: options.timeout })
         })),
     }
     methods
@@ -73,7 +75,7 @@ fn finding(question: Question, answer: &Answer) -> Method {
         method: question.method,
         category: question.category.as_str(),
         verdict: verdict(&answer.outcome),
-        latency_ms: millis(answer.latency),
+        latency_ms: Some(millis(answer.latency)),
         note: answer.outcome.as_ref().err().map(|trouble| trouble.text.clone()),
     }
 }

@@ -192,7 +192,7 @@ async fn meet(http: &Http, target: &Target) -> Result<(Node, Sample), Trouble> {
     let nothing = Sample::default();
     let sample = Sample {
         chain_id,
-        height: height.unwrap_or_default(),
+        height,
         block: hash(&block["hash"]).unwrap_or(nothing.block),
         transaction: hash(&block["transactions"][0]).unwrap_or(nothing.transaction),
     };

@@ -93,7 +93,7 @@ mod tests {
             method,
             category,
             verdict: *verdict,
-            latency_ms: 1.0,
+            latency_ms: None,
             note: None,
         };
         Methods { level: Level::Full, methods: verdicts.iter().map(method).collect() }

@@ -43,7 +43,8 @@ pub(super) struct Method {
     pub(super) method: &'static str,
     pub(super) category: &'static str,
     pub(super) verdict: Verdict,
-    pub(super) latency_ms: f64,
+    /// `None` where there was nobody to ask.
+    pub(super) latency_ms: Option<f64>,
     /// What the endpoint said instead of a result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,

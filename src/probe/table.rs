@@ -96,10 +96,8 @@ impl Page {
         };
         // How a supported method refuses to be called without arguments is of no interest.
         let note = method.note.as_deref().filter(|_| mark != Mark::Ok);
-        match note {
-            Some(note) => self.line(mark, method.method, note),
-            None => self.line(mark, method.method, format_args!("{:.1} ms", method.latency_ms)),
-        }
+        let latency = method.latency_ms.map(|latency| format!("{latency:.1} ms"));
+        self.line(mark, method.method, note.or(latency.as_deref()).unwrap_or_default());
     }
 
     fn limits(&mut self, limits: &Limits) {
@@ -186,10 +184,10 @@ impl Page {
             self.line(Mark::Info, "suggested max_addresses", addresses);
         }
         for category in &advice.unsupported_categories {
-            self.line(Mark::Info, "category to exclude", category);
+            self.line(Mark::Info, &format!("exclude category {category}"), "");
         }
         for method in &advice.unsupported_methods {
-            self.line(Mark::Info, "method to exclude", method);
+            self.line(Mark::Info, &format!("exclude method {method}"), "");
         }
         match &advice.yaml {
             Some(yaml) => {
@@ -241,7 +239,7 @@ mod tests {
             method,
             category,
             verdict,
-            latency_ms: 1.25,
+            latency_ms: Some(1.25),
             note: note.map(str::to_owned),
         };
         let methods = Methods {
@@ -333,7 +331,7 @@ mod tests {
             "ok connected 3.0 ms",
             "ok subscription newHeads event after 8.0 ms",
             "info suggested max_block_range 990",
-            "info category to exclude debug",
+            "info exclude category debug",
         ] {
             assert!(lines.iter().any(|found| found == line), "{line:?} is not in\n{table}");
         }

@@ -3,11 +3,13 @@
 //! | Request | Answered by |
 //! |---|---|
 //! | `POST /rpc/…` | the stack, through [`Ingress`] |
-//! | `GET /api/health`, `/api/ready`, `/api/chains`, `/api/metrics/:chain`, `/api/history`, `/api/series` | [`Api`] |
+//! | `GET /api/health`, `/api/ready`, `/api/chains`, `/api/metrics/:chain`, `/api/history`, `/api/series`, `/api/breakers`, `/api/requests`, `/api/requests/:id` | [`Api`] |
 //! | `GET /api/live`, `/api/streams` | [`Api`], from [`live`](crate::live) |
 //! | `GET /api/explain` | the stack, by a dry run |
+//! | `GET /metrics` | [`Metrics`](crate::metrics::Metrics), unless they have an address of their own |
 //! | `GET /ws/…` | the stack, through [`WebSockets`] |
 //! | `GET /` | a redirect to the dashboard |
+//! | `GET /dashboard/…` | the pages of `dashboard`, whose files are in the binary |
 //! | `OPTIONS`, anything else | [`Ingress`]: 204, 404 |
 //!
 //! HTTP/1.1 and HTTP/2 (with prior knowledge) share one port. Each connection is one task; when the client
@@ -36,7 +38,7 @@ use tower::Service;
 pub use self::api::Api;
 use self::listen::Listener;
 use self::site::Site;
-pub use self::ws::{Accepted, LivenessPolicy, WebSocketPolicy, WebSockets};
+pub use self::ws::{Accepted, LivenessPolicy, OpenSockets, WebSocketPolicy, WebSockets};
 
 /// The limits of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

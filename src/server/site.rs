@@ -9,19 +9,21 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use futures_util::future::Either;
-use http::header::{CONTENT_LENGTH, LOCATION};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use lasso_layers::call::{Call, Failure, Reply};
 use lasso_layers::edge::ingress::{
-    Ingress, RequestId, ResponseBody, ResponseFuture, empty_response, json_response,
+    Ingress, RequestId, ResponseBody, ResponseFuture, empty_response, json_response, plain_error,
 };
 use tower::Service;
 
 use super::heads::Heads;
 use super::ws::{self, Accepted, WebSockets};
 use super::{Api, api};
+use crate::dashboard;
+use crate::metrics;
 
 /// Everything that is served.
 #[derive(Clone)]
@@ -80,9 +82,23 @@ where
                 json_response(status, &id, page)
             }
             "/api/chains" => json_response(StatusCode::OK, &id, self.api.chains()),
+            metrics::PATH => {
+                let figures = self.api.published()?;
+                let method = method.clone();
+                return Some(Either::Right(Box::pin(async move {
+                    Ok(as_asked(&method, scraped(figures.page().await, &id)))
+                })));
+            }
+            "/api/openapi.json" => {
+                json_response(StatusCode::OK, &id, Bytes::from_static(api::DOCUMENT.as_bytes()))
+            }
             "/api/history" => {
                 let query = uri.query().map(ToOwned::to_owned);
                 return Some(later(method, id, self.api.clone().history(query)));
+            }
+            "/api/breakers" => {
+                let query = uri.query().map(ToOwned::to_owned);
+                return Some(later(method, id, self.api.clone().breakers(query)));
             }
             "/api/series" => {
                 let query = uri.query().map(ToOwned::to_owned);
@@ -101,9 +117,11 @@ where
                 let (status, page) = self.api.request(named, uri.query().unwrap_or_default());
                 json_response(status, &id, page)
             }
+            path if path.starts_with("/dashboard") => dashboard::page(path, headers, &id)?,
             path => {
                 let chain = path.strip_prefix("/api/metrics/").filter(|chain| !chain.contains('/'))?;
-                return Some(later(method, id, self.api.clone().metrics(chain.to_owned())));
+                let query = uri.query().map(ToOwned::to_owned);
+                return Some(later(method, id, self.api.clone().metrics(chain.to_owned(), query)));
             }
         };
         Some(Either::Left(ready(Ok(as_asked(method, response)))))
@@ -126,6 +144,14 @@ fn later(
         let (status, page) = page.await;
         Ok(as_asked(&method, json_response(status, &id, page)))
     }))
+}
+
+/// The figures, or that they cannot be had. Not for scripts of other sites, unlike the pages.
+fn scraped(figures: Option<Bytes>, id: &RequestId) -> Response<ResponseBody> {
+    let Some(figures) = figures else { return plain_error(StatusCode::INTERNAL_SERVER_ERROR, id) };
+    let mut response = Response::new(ResponseBody::from(figures));
+    response.headers_mut().insert(CONTENT_TYPE, metrics::CONTENT_TYPE);
+    response
 }
 
 fn asks_for_page<B>(request: &Request<B>) -> bool {

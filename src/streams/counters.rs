@@ -24,8 +24,8 @@ struct Store {
     exhausted: AtomicU64,
     reorgs: AtomicU64,
     late_logs: AtomicU64,
-    /// By reason. Drops are rare, so a lock does.
-    dropped: Mutex<BTreeMap<&'static str, u64>>,
+    /// By chain and reason. Drops are rare, so a lock does.
+    dropped: Mutex<BTreeMap<(u64, &'static str), u64>>,
 }
 
 /// The figures at one moment.
@@ -52,8 +52,8 @@ pub struct StreamFigures {
     pub reorgs: u64,
     /// Logs that came when those of their block had been passed on, and were passed on behind them.
     pub late_logs: u64,
-    /// Events that were not passed on, by reason.
-    pub dropped: BTreeMap<&'static str, u64>,
+    /// Events that were not passed on, by the chain's number and the reason.
+    pub dropped: BTreeMap<(u64, &'static str), u64>,
 }
 
 /// Reasons for which an event is not passed on, beside those of the coordinator.
@@ -142,8 +142,9 @@ impl StreamCounters {
         add(&self.store.late_logs, 1);
     }
 
-    pub(super) fn dropped(&self, reason: &'static str) {
-        *self.store.dropped.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
+    pub(super) fn dropped(&self, chain_id: u64, reason: &'static str) {
+        let mut dropped = self.store.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        *dropped.entry((chain_id, reason)).or_default() += 1;
     }
 
     fn counted(&self, kind: Kind) -> Counted {
@@ -190,11 +191,12 @@ mod tests {
     }
 
     #[test]
-    fn drops_are_counted_by_reason() {
+    fn drops_are_counted_by_chain_and_reason() {
         let counters = StreamCounters::default();
-        counters.dropped("a");
-        counters.dropped("b");
-        counters.dropped("a");
-        assert_eq!(counters.figures().dropped, BTreeMap::from([("a", 2), ("b", 1)]));
+        for (chain_id, reason) in [(1, "a"), (1, "b"), (1, "a"), (10, "a")] {
+            counters.dropped(chain_id, reason);
+        }
+        let counted = BTreeMap::from([((1, "a"), 2), ((1, "b"), 1), ((10, "a"), 1)]);
+        assert_eq!(counters.figures().dropped, counted);
     }
 }

@@ -7,7 +7,9 @@ use foldhash::HashMap;
 use lasso_layers::call::session::{Ending, Subscriber};
 use lasso_layers::call::subscribe::{CreationFailure, PinProblem, Subscriptions, Topic};
 use lasso_layers::call::{Call, Failure, Plan, Reply};
+use lasso_layers::catalog::{Channel, Provider};
 use lasso_layers::state::health::HealthRows;
+use smol_str::ToSmolStr;
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tower::util::BoxCloneSyncService;
@@ -21,7 +23,9 @@ use super::policy::HubPolicy;
 use super::pool::Pool;
 use super::record::{Figures, Record, StreamReport};
 use super::{pending, stream};
+use crate::clock::Moment;
 use crate::config::Settings;
+use crate::observe::{Event, Observed, Recovery, StreamChange};
 use crate::policies;
 use crate::runtime::Runtime;
 
@@ -42,6 +46,7 @@ pub(super) struct Shared {
     /// For questions of streams.
     pub(super) desk: Desk,
     pub(super) health: HealthRows,
+    pub(super) observed: Observed,
     pub(super) counters: StreamCounters,
     pub(super) policy: HubPolicy,
     /// The generation of the catalogue that streams are to follow.
@@ -94,11 +99,13 @@ impl Hub {
                 runtime.breakers,
                 runtime.heights,
                 runtime.strangers,
+                runtime.observed.clone(),
                 counters.clone(),
                 policy.pool,
             ),
             desk: Desk::new(calls),
             health: runtime.health,
+            observed: runtime.observed.clone(),
             counters,
             policy,
             generation,
@@ -261,8 +268,48 @@ pub(super) struct Finale {
     pub(super) handle: Arc<Handle>,
 }
 
+impl Finale {
+    /// Tells observers of a change: what it is, of which provider, and why.
+    pub(super) fn tell(&self, change: &'static str, channel: Option<&Channel>, detail: &'static str) {
+        self.note(self.change(change, channel, detail));
+    }
+
+    /// Tells that the stream goes on with another provider.
+    pub(super) fn tell_recovered(&self, channel: &Channel, recovery: Recovery) {
+        self.note(StreamChange { recovery: Some(recovery), ..self.change("recovered", Some(channel), "") });
+    }
+
+    fn note(&self, change: StreamChange) {
+        self.shared.observed.note(Event::Stream(change));
+    }
+
+    fn change(&self, change: &'static str, channel: Option<&Channel>, detail: &'static str) -> StreamChange {
+        let catalog = self.shared.chooser.live.load();
+        let chains = catalog.profile(&self.key.profile).map_or(&[][..], |(_, profile)| profile.chains());
+        let chain = chains.iter().find(|chain| chain.chain_id == self.key.chain_id);
+        let providers = chain.map_or(&[][..], |chain| &chain.providers);
+        // The profile may have a name of its own for it.
+        let named = |channel: &Channel| {
+            let is_its = |provider: &&Provider| provider.channels().any(|it| it.key == channel.key);
+            providers.iter().find(is_its).map_or_else(|| channel.known_as.clone(), |it| it.id.clone())
+        };
+        StreamChange {
+            ts_ms: Moment::now().unix_ms(),
+            profile: self.key.profile.clone(),
+            chain: chain.map_or_else(|| self.key.chain_id.to_smolstr(), |chain| chain.key.clone()),
+            chain_id: self.key.chain_id,
+            topic: self.key.topic.name(),
+            change,
+            provider: channel.map(named),
+            detail,
+            recovery: None,
+        }
+    }
+}
+
 impl Drop for Finale {
     fn drop(&mut self) {
+        self.tell("ended", None, "");
         self.shared.forget(&self.key, &self.handle);
         self.handle.fanout.end(Ending::ContinuityExhausted);
     }

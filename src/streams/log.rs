@@ -113,17 +113,12 @@ pub(super) fn dropped(key: &StreamKey, reason: &'static str) {
 }
 
 pub(super) fn exhausted(key: &StreamKey, end: End) {
-    let reason = match end {
-        End::OutOfTime => "out_of_time",
-        End::GapTooWide => "gap_too_wide",
-        End::TooDeep => "reorg_too_deep",
-    };
     stream!(
         warn,
         "subs.continuity_exhausted",
         key,
         "stream cannot be continued, its clients are told",
-        reason = reason
+        reason = end.as_str()
     );
 }
 

@@ -36,13 +36,17 @@ pub(super) async fn run(shared: Arc<Shared>, key: Arc<StreamKey>, handle: Arc<Ha
     let mut pending = Pending::default();
     loop {
         catalog.mark_unchanged();
-        let Some(plan) = finale.shared.chooser.plan(&finale.key) else { return log::withdrawn(&finale.key) };
+        let Some(plan) = finale.shared.chooser.plan(&finale.key) else {
+            log::withdrawn(&finale.key);
+            return finale.tell("failed", None, "withdrawn");
+        };
         let candidates = finale.shared.chooser.candidates(&plan, &finale.key, false, Instant::now());
         let Some(channel) = pending.choose(&candidates) else {
             let all_refused = !candidates.is_empty()
                 && candidates.iter().all(|channel| pending.refused.contains(&channel.key));
             if !pending.is_established && (all_refused || pending.refused.len() >= REFUSALS) {
-                return log::refused(&finale.key);
+                log::refused(&finale.key);
+                return finale.tell("failed", None, "refused");
             }
             // Both are cancel safe. A provider may be back when the pause is over; a new catalogue is looked at at once.
             tokio::select! {
@@ -117,6 +121,7 @@ impl Pending {
                     self.failed.clear();
                     if !std::mem::replace(&mut self.is_established, true) {
                         log::established(key, channel);
+                        finale.tell("subscribed", Some(channel), "");
                     }
                     handle.record.served_by(provider.clone());
                     handle.fanout.establish();
@@ -125,7 +130,7 @@ impl Pending {
                     if self.known.is_new(&transaction) {
                         handle.fanout.deliver(&Arc::new(Delivery::of(&transaction)));
                     } else {
-                        shared.counters.dropped(Drops::DUPLICATE);
+                        shared.counters.dropped(key.chain_id, Drops::DUPLICATE);
                     }
                 }
                 Ok(Signal::Update(Update::Head(_) | Update::Log(_))) => {}

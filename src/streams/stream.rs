@@ -21,6 +21,7 @@ use super::hub::{Finale, Handle, Shared};
 use super::key::StreamKey;
 use super::leases::{Leases, Peers};
 use super::log;
+use crate::observe::Recovery;
 
 /// How long subscribers wait for the block that their stream begins with, once a provider has confirmed.
 const FIRST_BLOCK: Duration = Duration::from_secs(2);
@@ -122,6 +123,7 @@ impl Stream {
         if self.untold.take_if(is_due).is_some() {
             if let Some(peer) = self.coordinator.peer() {
                 log::established(&self.finale.key, self.peers.channel(peer));
+                self.finale.tell("subscribed", Some(self.peers.channel(peer)), "");
             }
             self.finale.handle.record.served_by(self.served_by());
             self.finale.handle.fanout.establish();
@@ -141,6 +143,7 @@ impl Stream {
     fn follow(&mut self, now: Instant) {
         let Some(plan) = self.finale.shared.chooser.plan(&self.finale.key) else {
             log::withdrawn(&self.finale.key);
+            self.finale.tell("failed", None, "withdrawn");
             self.is_over = true;
             return;
         };
@@ -175,11 +178,13 @@ impl Stream {
                 Action::Established => self.untold = Some(now + FIRST_BLOCK),
                 Action::Refuse(_) => {
                     log::refused(&self.finale.key);
+                    self.finale.tell("failed", None, "refused");
                     self.is_over = true;
                 }
                 Action::End(end) => {
                     self.finale.shared.counters.exhausted();
                     log::exhausted(&self.finale.key, end);
+                    self.finale.tell("failed", None, end.as_str());
                     self.is_over = true;
                 }
                 Action::Note(note) => {
@@ -260,6 +265,7 @@ impl Stream {
                 counters.failed_over();
                 record.failed_over();
                 log::failover_initiated(key, channel(from), reason, budget);
+                self.finale.tell("failover", Some(channel(from)), reason);
             }
             Note::ResubscribeInitiated { to } => log::resubscribe_initiated(key, channel(to)),
             Note::FailoverCompleted { to, took, filled } => {
@@ -267,18 +273,23 @@ impl Stream {
                 record.filled(filled);
                 record.served_by(self.provider(channel(to)).map(|provider| provider.id.clone()));
                 log::failover_completed(key, channel(to), took, filled);
+                self.finale.tell_recovered(channel(to), Recovery { took, filled_blocks: filled });
             }
             Note::Degraded => {
                 record.degraded();
                 log::degraded(key, budget);
+                self.finale.tell("failed", None, "degraded");
             }
-            Note::Stale { peer } => log::stale(channel(peer), &key.topic),
+            Note::Stale { peer } => {
+                log::stale(channel(peer), &key.topic);
+                self.finale.tell("stale", Some(channel(peer)), "");
+            }
             Note::Reorg { depth } => {
                 counters.reorganised();
                 log::reorganised(key, depth);
             }
             Note::Dropped(reason) => {
-                counters.dropped(reason);
+                counters.dropped(key.chain_id, reason);
                 log::dropped(key, reason);
             }
             Note::LateLog => counters.late_log(),

@@ -60,6 +60,7 @@ impl Upkeep {
         let before = std::mem::replace(&mut self.catalog, self.runtime.live.snapshot());
         let gone = before.channels().filter(|channel| self.catalog.channel(channel.key).is_none());
         gone.for_each(|channel| self.forget(channel.key));
+        self.runtime.observed.decisions().follow(self.catalog.generation());
     }
 
     /// Heights are forgotten by whoever asks for them.

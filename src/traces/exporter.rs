@@ -71,7 +71,7 @@ impl Exporter {
             .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .build();
         exporter.set_resource(&resource);
-        let spans = Spans::new(policy.max_queued);
+        let spans = Spans::new(policy.max_queued, policy.sampling_rate);
         Ok((spans.clone(), Self { spans, exporter, policy, is_failing: false }))
     }
 

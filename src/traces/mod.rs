@@ -17,12 +17,13 @@ mod span;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use lasso_layers::call::Trace;
 use lasso_layers::call::observe::{Observer, Report};
 use opentelemetry_sdk::trace::SpanData;
 
 pub use self::exporter::{Error, Exporter};
 use crate::config::settings::Secret;
-use crate::observe::{Event, Listener};
+use crate::observe::{Event, Listener, StreamChange};
 
 /// Where spans are sent, and how many may wait.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct TracePolicy {
     pub timeout: Duration,
     /// The most spans that wait.
     pub max_queued: usize,
+    /// The share of traces that are recorded, of those that streams begin.
+    pub sampling_rate: f64,
 }
 
 /// Makes spans of calls that are over. A handle: clones share the queue.
@@ -46,6 +49,7 @@ pub struct Spans(Arc<Queue>);
 #[derive(Debug)]
 struct Queue {
     most: usize,
+    sampling_rate: f64,
     waiting: Mutex<Waiting>,
 }
 
@@ -56,8 +60,8 @@ struct Waiting {
 }
 
 impl Spans {
-    fn new(most: usize) -> Self {
-        Self(Arc::new(Queue { most, waiting: Mutex::default() }))
+    fn new(most: usize, sampling_rate: f64) -> Self {
+        Self(Arc::new(Queue { most, sampling_rate, waiting: Mutex::default() }))
     }
 
     /// Puts the spans of one trace into the queue, all of them or none.
@@ -88,5 +92,11 @@ impl Observer for Spans {
 }
 
 impl Listener for Spans {
-    fn noted(&self, _: &Event) {}
+    fn noted(&self, event: &Event) {
+        let Event::Stream(change @ StreamChange { recovery: Some(recovery), .. }) = event else { return };
+        let trace = Trace::begin(None, &mut fastrand::Rng::new(), self.0.sampling_rate);
+        if trace.is_sampled() {
+            self.push(std::iter::once(span::of_recovery(change, *recovery, &trace)));
+        }
+    }
 }

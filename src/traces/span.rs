@@ -10,6 +10,8 @@ use opentelemetry::trace::{self, SpanContext, SpanKind, Status, TraceFlags, Trac
 use opentelemetry::{InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
+use crate::observe::{Recovery, StreamChange};
+
 /// What the spans of one call have in common.
 struct Builder<'a> {
     trace: &'a Trace,
@@ -35,12 +37,38 @@ struct Part {
 /// All spans of a call that is over: the call's own first.
 pub(super) fn of_call(report: &Report<'_>, trace: &Trace) -> Vec<SpanData> {
     let received = SystemTime::now().checked_sub(report.end_to_end()).unwrap_or(SystemTime::UNIX_EPOCH);
-    let scope = InstrumentationScope::builder("lasso").with_version(env!("CARGO_PKG_VERSION")).build();
-    let builder = Builder { trace, received, scope };
+    let builder = Builder { trace, received, scope: scope() };
     let call = call(report, trace);
     let selection = selection(report, trace);
     let attempts = report.attempts().map(|(provider, candidate)| attempt(report, trace, provider, candidate));
     std::iter::once(call).chain(selection).chain(attempts).map(|part| builder.span(part)).collect()
+}
+
+/// The span of a stream that left its provider, from the loss until it went on.
+pub(super) fn of_recovery(change: &StreamChange, recovery: Recovery, trace: &Trace) -> SpanData {
+    let began = SystemTime::now().checked_sub(recovery.took).unwrap_or(SystemTime::UNIX_EPOCH);
+    let mut attributes = vec![
+        KeyValue::new("lasso.profile", change.profile.to_string()),
+        KeyValue::new("lasso.chain", change.chain.to_string()),
+        KeyValue::new("lasso.topic", change.topic),
+        KeyValue::new("lasso.filled_blocks", i64::try_from(recovery.filled_blocks).unwrap_or(i64::MAX)),
+    ];
+    attributes.extend(change.provider.as_ref().map(|id| KeyValue::new("lasso.provider", id.to_string())));
+    Builder { trace, received: began, scope: scope() }.span(Part {
+        id: trace.span(),
+        parent: None,
+        is_parent_remote: false,
+        kind: SpanKind::Internal,
+        name: "stream.failover".into(),
+        began: Duration::ZERO,
+        took: recovery.took,
+        attributes,
+        status: Status::Unset,
+    })
+}
+
+fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder("lasso").with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
 /// By the conventions for JSON-RPC

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::support::{LIMIT, Proxy, WHO, World, chain_of, ms, node, profile};
 
-fn keep(folder: &Path) -> impl FnOnce(&mut Settings) {
+pub(crate) fn keep(folder: &Path) -> impl FnOnce(&mut Settings) {
     let dir = folder.to_str().unwrap().to_owned();
     move |settings| {
         settings.history.enabled = true;

@@ -4,6 +4,7 @@
 //! and nothing asserts how long something took: order, counters and the state of the stores say it all.
 
 mod breaker;
+mod breakers;
 mod cli;
 mod embedded;
 mod explain;
@@ -14,14 +15,18 @@ mod history;
 mod limits;
 mod links;
 mod live;
+mod logs;
 mod measure;
 mod metrics;
+mod observed;
 mod pace;
 mod passthrough;
+mod probe;
 mod profiles;
 mod reload;
 mod requests;
 mod secrets;
+mod series;
 mod sockets;
 mod stop;
 mod streams;

@@ -4,7 +4,7 @@ use http::StatusCode;
 use lasso_rpc::sim::{Fault, Rule};
 use serde_json::{Value, json};
 
-use crate::support::{WHO, World};
+use crate::support::{Proxy, WHO, World, chain_of, node, profile};
 
 async fn metrics(world: &World, chain: &str) -> Value {
     let reply = world.proxy.get(&format!("/api/metrics/{chain}")).await;
@@ -173,6 +173,26 @@ async fn a_chain_goes_by_each_of_its_names() {
     }
     world.proxy.open_breaker("a");
     assert_eq!(metrics(&world, "1").await["chain_performance"]["connected_providers"], 1);
+}
+
+#[tokio::test]
+async fn another_profile_has_records_of_its_own() {
+    let nodes = [node("a").await];
+    let profiles = vec![profile("default", chain_of(&nodes)), profile("team", chain_of(&nodes))];
+    let proxy = Proxy::start(profiles, |_| {}).await;
+    proxy.call_at("/rpc/profile/team/ethereum", WHO, json!([])).await.result();
+    for (query, expected) in [("", 0), ("?profile=default", 0), ("?profile=team&t=1", 1)] {
+        let page = proxy.get(&format!("/api/metrics/1{query}")).await.json();
+        assert_eq!(page["chain_performance"]["total_calls"], expected, "{query}");
+    }
+    let unknown = proxy.get("/api/metrics/1?profile=nobody").await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        (&unknown.json()["error"], &unknown.json()["chain"]),
+        (&json!("Unknown profile"), &json!("1"))
+    );
+    let twice = proxy.get("/api/metrics/1?profile=team&profile=default").await;
+    assert_eq!((twice.status, &twice.json()["parameter"]), (StatusCode::BAD_REQUEST, &json!("profile")));
 }
 
 #[tokio::test]

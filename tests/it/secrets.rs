@@ -1,8 +1,5 @@
 //! Keys of providers and of clients appear in no answer and in no log line.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use lasso_layers::catalog::{ChainSpec, ProviderSpec};
@@ -11,11 +8,8 @@ use lasso_rpc::upstream::ws::LinkState;
 use serde_json::json;
 use tokio::time::Instant;
 use tracing::level_filters::LevelFilter;
-use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
 
-use crate::support::{Proxy, WHO, ms, node, profile, request, until};
+use crate::support::{Lines, Proxy, WHO, ms, node, profile, request, until};
 
 /// Everything that is secret about the provider, and about the client.
 const SECRETS: [&str; 12] = [
@@ -32,38 +26,6 @@ const SECRETS: [&str; 12] = [
     "cl13ntHeader0011",
     "p4ramSecret0012",
 ];
-
-/// What was logged on this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// Keeps everything that this crate and its layers say, and of others what they say by default.
-    fn listen(&self) -> DefaultGuard {
-        let targets = Targets::new()
-            .with_default(LevelFilter::WARN)
-            .with_target("lasso_rpc", LevelFilter::TRACE)
-            .with_target("lasso_layers", LevelFilter::TRACE);
-        let log = self.clone();
-        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || log.clone());
-        tracing::subscriber::set_default(tracing_subscriber::registry().with(targets).with(lines))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
 
 #[track_caller]
 fn holds_no_secret(what: &str, text: &str) {
@@ -127,8 +89,7 @@ fn faults() -> Vec<Fault> {
 
 #[tokio::test]
 async fn no_secret_is_told_whatever_goes_wrong() {
-    let log = Log::default();
-    let _listening = log.listen();
+    let (log, _listening) = Lines::at(LevelFilter::TRACE);
     let upstream = node("a").await;
     // What the socket may say is the same. It stays shut, so that every call is one over HTTP.
     let shut = || {
@@ -184,6 +145,21 @@ async fn no_secret_is_told_whatever_goes_wrong() {
     assert_eq!(page.json()["candidates"].as_array().map(Vec::len), Some(4), "two providers, two transports");
     holds_no_secret("an explanation", page.text());
 
+    let list = proxy.get("/api/requests?limit=200").await;
+    holds_no_secret("the list of requests", list.text());
+    let rows = list.json()["requests"].as_array().unwrap().clone();
+    assert!(rows.len() > 40, "every call is there");
+    for row in rows {
+        let page = proxy.get(&format!("/api/requests/{}", row["request_id"].as_str().unwrap())).await;
+        assert!(page.json()["attempts"].is_array());
+        holds_no_secret("the page of a request", page.text());
+    }
+    for path in ["/api/chains", "/api/metrics/ethereum", "/api/streams", "/api/breakers", "/metrics"] {
+        let page = proxy.get(path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        holds_no_secret(path, page.text());
+    }
+
     let runtime = format!("{:?} {:?}", proxy.runtime, proxy.runtime.live.snapshot());
     holds_no_secret("what is printed for debugging", &runtime);
     let log = log.text();
@@ -198,8 +174,7 @@ async fn no_secret_is_told_whatever_goes_wrong() {
 /// Edge case 50 of the streaming specification, and what else a socket can be made to say.
 #[tokio::test]
 async fn streaming_11_case_50_the_handshake_carries_the_keys_and_nothing_else_does() {
-    let log = Log::default();
-    let _listening = log.listen();
+    let (log, _listening) = Lines::at(LevelFilter::TRACE);
     let upstream = node("a").await;
     let mut chain = ChainSpec::new("ethereum", 1);
     chain.providers = vec![secretive("a", &upstream.addr().to_string())];

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use lasso_rpc::config::Settings;
-use lasso_rpc::sim::Fault;
+use lasso_rpc::sim::{Fault, Rule};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
@@ -22,7 +22,8 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::support::{WHO, World, ms, request, until};
+use crate::streams::Net;
+use crate::support::{LIMIT, WHO, World, ms, request, until};
 
 /// A collector of traces that keeps what it is sent.
 struct Collector {
@@ -212,6 +213,31 @@ async fn the_items_of_a_batch_are_spans_of_one_trace() {
     ids.dedup();
     assert_eq!(ids.len(), 6, "every span has an id of its own");
     assert_eq!(spans.iter().filter(|span| hex(&span.parent_span_id) == "00f067aa0ba902b7").count(), 2);
+}
+
+#[tokio::test]
+async fn a_stream_that_leaves_its_provider_is_a_span_and_so_is_what_it_asks() {
+    let collector = Collector::start().await;
+    let net = Net::with(&["a", "b"], traced(&collector), |_| {}).await;
+    let mut viewer = net.viewer().await;
+    viewer.subscribe(json!(["newHeads"])).await;
+    net.chain.mine(1);
+    viewer.heads(1).await;
+    net.node("b").behave([Rule::method("eth_subscribe", Fault::latency(ms(100)))]);
+    net.node("a").stop().await;
+    assert!(net.node("b").wait_for_method("eth_subscribe", 1, LIMIT).await);
+    net.chain.mine(2);
+    viewer.heads(2).await;
+
+    let named = |name: &str| collector.seen().spans.iter().find(|span| span.name == name).cloned();
+    until("the failover is told", || named("stream.failover").is_some()).await;
+    let failover = named("stream.failover").unwrap();
+    let said = attributes(&failover);
+    assert_eq!((said["lasso.provider"].as_str(), said["lasso.topic"].as_str()), ("b", "newHeads"));
+    assert_eq!(said["lasso.filled_blocks"], "2");
+    assert!(failover.start_time_unix_nano < failover.end_time_unix_nano);
+    let is_own = |span: &Span| attributes(span).get("lasso.origin").is_some_and(|origin| origin == "system");
+    assert!(collector.seen().spans.iter().any(|span| is_own(span) && span.name.starts_with("eth_getBlock")));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ const require = createRequire(import.meta.url);
 /** Where pictures of failed and passed tests go. */
 export const SCREENSHOTS = path.resolve(import.meta.dirname, '../../target/screenshots');
 
-const PROGRAMS = ['/usr/bin/chromium', '/usr/bin/google-chrome', '/usr/bin/chromium-browser'];
+const PROGRAMS = ['/usr/bin/chromium', '/usr/bin/google-chrome'];
 const ARGUMENTS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
@@ -32,11 +32,20 @@ export async function launch() {
 export async function openPage(browser, url, { ready = '[data-connection="live"]', ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', ...options });
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: new URL(url).origin });
+  if (process.env.LASSO_ASSETS) await replaceAssets(context, process.env.LASSO_ASSETS);
   const page = await context.newPage();
   const faults = watch(page);
   await page.goto(url);
   if (ready) await page.locator(ready).first().waitFor({ state: 'attached' });
   return { page, context, faults };
+}
+
+/** `LASSO_ASSETS=src/dashboard/assets` shows scripts and styles as they are now, not as the program was built with. */
+function replaceAssets(context, folder) {
+  return context.route('**/dashboard/assets/**', (route) => {
+    const name = new URL(route.request().url()).pathname.slice('/dashboard/assets/'.length);
+    return route.fulfill({ path: path.resolve(import.meta.dirname, '../..', folder, name) });
+  });
 }
 
 /**

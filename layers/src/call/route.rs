@@ -53,6 +53,8 @@ pub struct Origin {
     pub request_id: Option<SmolStr>,
     /// Who pays for it with a rate-limit token; `None` is never limited.
     pub client: Option<ClientId>,
+    /// The client's address, for a log that is to have it.
+    pub address: Option<IpAddr>,
     /// The path of the client's request, without the query, which may hold a key. A copy: a slice of the request's
     /// head would keep the connection's read buffer alive for as long as the call waits.
     pub path: Option<SmolStr>,

@@ -68,6 +68,8 @@ sections! {
         "dashboard" => dashboard: Dashboard = Dashboard::default(), ();
         /// The log.
         "log" => log: Log = Log::default(), ();
+        /// Figures for Prometheus.
+        "metrics" => metrics: Metrics = Metrics::default(), ();
         /// Traces of calls, sent to a collector. For builds with the feature `otlp`.
         "traces" => traces: Traces = Traces::default(), ();
         /// What providers did in the past, kept in a database file. Routing never depends on it.
@@ -357,6 +359,16 @@ sections! {
         "level" => level: LogLevel = LogLevel::Info, ();
         /// One line of text or one JSON object for each message. Also `LOG_FORMAT`.
         "format" => format: LogFormat = LogFormat::Text, ();
+        /// Whether requests and what providers do to them are logged. What the process itself does always is.
+        "enabled" => enabled: bool = true, ();
+        /// Whether upstream answers that take long are logged.
+        "log_slow_requests" => log_slow_requests: bool = true, ();
+        /// Whether it is logged that requests go from one provider to another, and that there is none left.
+        "log_failovers" => log_failovers: bool = true, ();
+        /// Whether changes of circuit breakers are logged.
+        "log_circuit_breaker" => log_circuit_breaker: bool = true, ();
+        /// Whether the addresses of clients are logged with their requests.
+        "client_ip" => client_ip: bool = false, ();
         /// The share of successful requests that are logged. Failed ones always are.
         "sampling_rate" => sampling_rate: f64 = 1.0, 0.0..=1.0;
         /// An upstream answer that took longer is noted.
@@ -365,6 +377,14 @@ sections! {
         "slow_warn_ms" => slow_warn: Duration = ms(2_000), 1..=DAY;
         /// An upstream answer that took longer is an error.
         "very_slow_ms" => very_slow: Duration = ms(4_000), 1..=DAY;
+    }
+
+    /// Figures for Prometheus.
+    Metrics {
+        /// Whether they are kept, and served at `/metrics`.
+        "enabled" => enabled: bool = true, ();
+        /// An address for them alone. Without one they are served with everything else, to whoever can ask.
+        "listen" => listen: Option<SocketAddr> = None, ();
     }
 
     /// Traces of calls, for builds with the feature `otlp`.

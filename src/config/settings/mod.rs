@@ -20,7 +20,7 @@ use setting::Setting;
 
 pub use self::keys::{
     Admin, Batch, Benchmarks, BlockSync, CircuitBreaker, Cluster, Dashboard, Failover, Fastest, History,
-    LatencyWeighted, Log, Methods, Observability, Probe, Reload, Routing, Server, Settings, Stall,
+    LatencyWeighted, Log, Methods, Metrics, Observability, Probe, Reload, Routing, Server, Settings, Stall,
     Subscriptions, Traces, UpstreamHttp, UpstreamRateLimit, UpstreamWebsocket, Websocket,
 };
 pub use self::maps::{CategoryThresholds, MethodTimeouts};

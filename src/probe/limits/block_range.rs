@@ -20,11 +20,15 @@ enum Step {
 }
 
 pub(super) async fn run(http: &Http, sample: &Sample, progress: &Progress) -> Bound {
-    let mut search = Search::new(ladder(sample.height));
+    let Some(height) = sample.height else {
+        let note = Some("the endpoint does not say how long the chain is".to_owned());
+        return Bound { verdict: BoundVerdict::Inconclusive, max: None, note };
+    };
+    let mut search = Search::new(ladder(height));
     let mut note = None;
     while let Some(span) = search.next() {
         progress.say(&format!("limits: eth_getLogs over {span} blocks"));
-        match ask(http, sample.height, span, search.accepted().is_some()).await {
+        match ask(http, height, span, search.accepted().is_some()).await {
             Step::Accepted => search.record(span, true),
             Step::Refused(text) => {
                 search.record(span, false);
@@ -36,7 +40,7 @@ pub(super) async fn run(http: &Http, sample: &Sample, progress: &Progress) -> Bo
             }
         }
     }
-    conclude(&search, sample.height, note)
+    conclude(&search, height, note)
 }
 
 /// The spans that the chain is long enough for, and at the end of a short chain all of it.
@@ -69,7 +73,7 @@ fn conclude(search: &Search, height: u64, note: Option<String>) -> Bound {
         (Some(_), true) => Bound { verdict: BoundVerdict::Limited, max, note },
         (Some(max), false) => {
             let is_short = max < SPANS[SPANS.len() - 1];
-            let note = is_short.then(|| format!("the chain has only {height} blocks"));
+            let note = is_short.then(|| format!("the chain is no longer than {height} blocks"));
             Bound { verdict: BoundVerdict::Unlimited, max: Some(max), note }
         }
         (None, _) => refusal(note),

@@ -1,6 +1,7 @@
-//! `GET /api/metrics/:chain`: how the providers of one chain of the default profile do.
+//! `GET /api/metrics/:chain`: how the providers of one chain do.
 //!
-//! The chain is given by key, alias or decimal id. Providers and methods without a record are left out. All times are
+//! The chain is given by key, alias or decimal id; the parameter `profile` says whose it is, if not the default
+//! profile's. Other parameters are left alone. Providers and methods without a record are left out. All times are
 //! milliseconds; `timestamp` and `last_updated` count from 1970.
 //!
 //! | Field | Means |
@@ -18,6 +19,7 @@
 //! | `success_rate` of a provider or method | from 0 to 1 |
 //! | a method's row | both transports together |
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +33,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
 
-use super::{Api, page, round};
+use super::parameters::Parameters;
+use super::{Api, page, past, round};
 use crate::clock::Moment;
 use crate::usage;
 
@@ -42,12 +45,22 @@ impl Api {
     /// to sort, and on one page at a time: calls wait for such threads too.
     ///
     /// Cancel safety: a page that has been begun is finished, unheard, and keeps the next one waiting.
-    pub(in crate::server) async fn metrics(self: Arc<Self>, chain: String) -> (StatusCode, Bytes) {
+    pub(in crate::server) async fn metrics(
+        self: Arc<Self>,
+        chain: String,
+        query: Option<String>,
+    ) -> (StatusCode, Bytes) {
+        let profile = Parameters::of(query.as_deref().unwrap_or_default())
+            .map(|mut parameters| parameters.take("profile").map(Cow::into_owned));
+        let profile = match profile {
+            Ok(profile) => profile.unwrap_or_else(|| DEFAULT_PROFILE.to_owned()),
+            Err(bad) => return past::bad_request(&bad),
+        };
         let turn = self.metrics_turn.clone().acquire_owned().await.expect("it is never closed");
         let handle = Handle::current();
         let made = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            self.metrics_now(&chain, &handle)
+            self.metrics_now(&profile, &chain, &handle)
         });
         made.await.unwrap_or_else(|error| {
             tracing::error!(%error, "the metrics page panicked");
@@ -56,14 +69,14 @@ impl Api {
         })
     }
 
-    fn metrics_now(&self, name: &str, handle: &Handle) -> (StatusCode, Bytes) {
+    fn metrics_now(&self, profile: &str, name: &str, handle: &Handle) -> (StatusCode, Bytes) {
         let catalog = self.runtime.live.snapshot();
-        let profile = catalog.profile(DEFAULT_PROFILE).map(|(_, profile)| profile);
+        let profile = catalog.profile(profile).map(|(_, profile)| profile);
         let name = percent_decode_str(name).decode_utf8_lossy();
         let Some((_, chain)) = profile.and_then(|profile| profile.chain(&name)) else {
             let chains = profile.map_or(&[][..], |profile| profile.chains());
             let body = json!({
-                "error": "Unknown chain",
+                "error": if profile.is_some() { "Unknown chain" } else { "Unknown profile" },
                 "chain": name,
                 "available_chains": chains.iter().map(|chain| chain.key.as_str()).collect::<Vec<_>>(),
             });
@@ -235,7 +248,7 @@ mod tests {
         let runtime = Runtime::new(Live::new(vec![profile]).unwrap(), &Settings::default());
         let api = Arc::new(Api::new(runtime, None, Instant::now()));
         let before = api.metrics_turn.clone().try_acquire_owned().unwrap();
-        let mut page = pin!(api.clone().metrics("ethereum".to_owned()));
+        let mut page = pin!(api.clone().metrics("ethereum".to_owned(), None));
         assert!(timeout(MINUTE, page.as_mut()).await.is_err());
         drop(before);
         assert_eq!(page.await.0, StatusCode::OK);

@@ -1,11 +1,13 @@
 //! The JSON pages beside the RPC, one file each.
 
+mod breakers;
 mod chains;
 mod explain;
 mod health;
 mod history;
 mod live;
 mod metrics;
+mod openapi;
 mod parameters;
 mod past;
 mod ready;
@@ -22,8 +24,10 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub(super) use self::explain::{call_of, explain};
+pub(super) use self::openapi::DOCUMENT;
 use crate::history::History;
 use crate::live::Broadcasts;
+use crate::metrics::Metrics;
 use crate::runtime::Runtime;
 use crate::usage::Usage;
 
@@ -39,6 +43,10 @@ pub struct Api {
     live: Option<Broadcasts>,
     /// The process is about to end. Relaxed: it says everything by itself.
     is_ending: AtomicBool,
+    /// What is counted, where anything is.
+    figures: Option<Metrics>,
+    /// Whether the figures can be had here.
+    publishes: bool,
 }
 
 impl Api {
@@ -54,7 +62,20 @@ impl Api {
             metrics_turn,
             live: None,
             is_ending: AtomicBool::new(false),
+            figures: None,
+            publishes: false,
         }
+    }
+
+    /// Counts here how useful the cache is. With `publish` the figures can be had at `/metrics`.
+    #[must_use]
+    pub fn figures(self, figures: Metrics, publish: bool) -> Self {
+        Self { figures: Some(figures), publishes: publish, ..self }
+    }
+
+    /// The figures, if they can be had here.
+    pub(super) fn published(&self) -> Option<Metrics> {
+        self.figures.clone().filter(|_| self.publishes)
     }
 
     /// Tells pages what happens while it does, and shows streams.

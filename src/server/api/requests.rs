@@ -23,6 +23,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::json;
 
 use super::parameters::{BadParameter, Parameters};
+use super::past::bad_request;
 use super::{Api, page};
 use crate::observe::{Decision, DecisionPage};
 
@@ -47,7 +48,7 @@ impl Api {
     pub(in crate::server) fn requests(&self, query: &str) -> (StatusCode, Bytes) {
         let (wanted, limit) = match self.wanted(query) {
             Ok(wanted) => wanted,
-            Err(bad) => return refused(&bad),
+            Err(bad) => return bad_request(&bad),
         };
         let decisions = self.runtime.observed.decisions().newest();
         let found: Vec<_> = decisions.filter(|decision| wanted.is_met_by(decision)).take(limit).collect();
@@ -64,7 +65,7 @@ impl Api {
         });
         let item = match item {
             Ok(item) => item.unwrap_or(0),
-            Err(bad) => return refused(&bad),
+            Err(bad) => return bad_request(&bad),
         };
         let given: Vec<u8> = percent_decode_str(id).collect();
         // Long ones are kept as their digest.
@@ -148,9 +149,4 @@ fn number(parameters: &mut Parameters<'_>, name: &str, what: &str) -> Result<Opt
 
 fn bad(name: &str, reason: &str) -> BadParameter {
     BadParameter { name: name.to_owned(), reason: reason.to_owned() }
-}
-
-fn refused(bad: &BadParameter) -> (StatusCode, Bytes) {
-    let error = format!("parameter `{}` {}", bad.name, bad.reason);
-    page(StatusCode::BAD_REQUEST, &json!({ "error": error, "parameter": bad.name }))
 }

@@ -117,7 +117,7 @@ fn point(start: u64, name: &SeriesName, tally: &Tally) -> Value {
         "t": start,
         "provider": name.provider,
         "method": name.method,
-        "transport": name.transport.to_string(),
+        "transport": name.transport.as_str(),
         "calls": tally.calls(),
         "success_rate": round(tally.success_rate(), 4),
         "avg_ms": tally.mean_latency().map(millis),

@@ -11,7 +11,6 @@ use futures_util::stream::FuturesUnordered;
 use lasso_layers::call::session::{CallSession, Ending, Outgoing, Session};
 use lasso_layers::call::{Call, Failure, Reply};
 use lasso_layers::edge::socket::{Answer, Socket};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Error;
@@ -34,8 +33,8 @@ const READS: usize = 1024 * 1024;
 const BEFORE_WRITE: u32 = 32;
 
 /// A client that is connected.
-pub(super) struct Client<I, S> {
-    link: Link<I>,
+pub(super) struct Client<S> {
+    link: Link,
     socket: Socket<S>,
     session: Session,
     policy: Arc<WebSocketPolicy>,
@@ -65,7 +64,9 @@ enum Event {
     Pong,
     Answer(Answer, CallSession),
     Reply(Sent),
-    Outgoing(Outgoing),
+    /// A push is in the gate.
+    Pushed,
+    Ended(Ending),
     Timer,
     Stop,
     /// Nothing waits in the gate any more, and the connection is about to end.
@@ -74,14 +75,13 @@ enum Event {
     Unwritable,
 }
 
-impl<I, S> Client<I, S>
+impl<S> Client<S>
 where
-    I: AsyncRead + AsyncWrite + Unpin,
     S: Service<Call, Response = Reply> + Clone,
     S::Error: Into<Failure>,
 {
     pub(super) fn new(
-        link: Link<I>,
+        link: Link,
         socket: Socket<S>,
         session: Session,
         policy: Arc<WebSocketPolicy>,
@@ -139,7 +139,7 @@ where
         let mut calls = FuturesUnordered::new();
         let mut is_stopping = false;
         loop {
-            if is_stopping && calls.is_empty() && self.replies.is_empty() && self.link.gate.is_empty() {
+            if is_stopping && calls.is_empty() && self.replies.is_empty() && self.is_written() {
                 return End::Close(1001, "Lasso is shutting down");
             }
             let event = poll_fn(|cx| {
@@ -168,13 +168,8 @@ where
                 Event::Answer(answer, frame) => self.replies.push(answer, frame),
                 Event::Reply(Sent::Queued(frame)) => self.session.replied(&frame),
                 Event::Reply(Sent::Broken) => return End::Close(1011, "Lasso reply broke off"),
-                Event::Outgoing(Outgoing::Push { id, delivery }) => {
-                    let head = id.push_head();
-                    for event in delivery.events() {
-                        self.link.gate.push(Header::WHOLE, &head, [event.clone()]);
-                    }
-                }
-                Event::Outgoing(Outgoing::End(ending)) => return ended(ending),
+                Event::Pushed | Event::Written => {}
+                Event::Ended(ending) => return End::Close(ending.code(), ending.reason()),
                 Event::Timer => match self.check(Instant::now()) {
                     Pulse::Wait => {}
                     Pulse::Ping => self.link.ping(),
@@ -182,7 +177,6 @@ where
                     Pulse::Idle => return End::Close(1000, "Idle for too long"),
                 },
                 Event::Stop => is_stopping = true,
-                Event::Written => {}
                 Event::Failed(error) => return failed(&error),
                 Event::Unwritable => return End::Left,
             }
@@ -209,8 +203,8 @@ where
             return Poll::Ready(event);
         }
         self.since_write = 0;
-        let is_last = is_stopping && !self.link.gate.is_empty();
-        let is_held_back = self.link.gate.bytes() >= PUSHES || self.replies.is_blocking();
+        let is_last = is_stopping && !self.is_written();
+        let is_held_back = self.waiting() >= PUSHES || self.replies.is_blocking();
         let flushed = self.link.poll_flush(cx);
         match flushed {
             Poll::Ready(Err(_)) => Poll::Ready(Event::Unwritable),
@@ -229,21 +223,17 @@ where
         is_stopping: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Event> {
-        if let Poll::Ready(sent) = self.replies.poll(&mut self.link.gate, cx) {
+        if let Poll::Ready(sent) = self.replies.poll(&mut self.link.outlet.lock().gate, cx) {
             return Poll::Ready(Event::Reply(sent));
         }
         // However slowly the client reads: an upstream must not look slow because of that.
         if let Poll::Ready(answer) = calls(cx) {
             return Poll::Ready(answer);
         }
-        if !self.replies.is_blocking() && self.link.gate.bytes() < PUSHES {
-            if let Poll::Ready(outgoing) = self.session.poll_next(cx) {
-                return Poll::Ready(Event::Outgoing(outgoing));
-            }
-        } else if let Poll::Ready(ending) = self.session.poll_end(cx) {
-            return Poll::Ready(Event::Outgoing(Outgoing::End(ending)));
+        if let Poll::Ready(event) = self.poll_session(cx) {
+            return Poll::Ready(event);
         }
-        if !is_stopping && !self.replies.is_full() && self.link.gate.bytes() < READS {
+        if !is_stopping && !self.replies.is_full() && self.waiting() < READS {
             match self.link.poll_next(cx) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(Received::Text(text))) => return Poll::Ready(Event::Text(text)),
@@ -255,17 +245,40 @@ where
         timer.poll(cx).map(|()| Event::Timer)
     }
 
+    fn poll_session(&self, cx: &mut Context<'_>) -> Poll<Event> {
+        // Until what comes out of the session is in the gate nothing else may be, such as the push that follows it.
+        let gate = &mut self.link.outlet.lock().gate;
+        if self.replies.is_blocking() || gate.bytes() >= PUSHES {
+            return self.session.poll_end(cx).map(Event::Ended);
+        }
+        self.session.poll_next(cx).map(|outgoing| match outgoing {
+            Outgoing::Push { id, delivery } => {
+                let head = id.push_head();
+                for event in delivery.events() {
+                    gate.push(Header::WHOLE, &head, [event.clone()]);
+                }
+                Event::Pushed
+            }
+            Outgoing::End(ending) => Event::Ended(ending),
+        })
+    }
+
     fn check(&mut self, now: Instant) -> Pulse {
-        let gate = &self.link.gate;
+        let gate = &self.link.outlet.lock().gate;
         let is_taking = !gate.is_empty() && gate.written() > self.written;
         let pulse = self.liveness.check(&self.policy.liveness, is_taking, now);
         self.written = gate.written();
         pulse
     }
-}
 
-fn ended(ending: Ending) -> End {
-    End::Close(ending.code(), ending.reason())
+    /// How many bytes wait in the gate.
+    fn waiting(&self) -> usize {
+        self.link.outlet.lock().gate.bytes()
+    }
+
+    fn is_written(&self) -> bool {
+        self.link.outlet.lock().gate.is_empty()
+    }
 }
 
 /// What is said about what the client sent.

@@ -10,6 +10,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use lasso_layers::call::session::Passage;
+use smallvec::SmallVec;
 use tokio::io::AsyncWrite;
 
 /// Frames in the order in which they are written.
@@ -26,6 +28,8 @@ pub(super) struct Gate {
     bytes: usize,
     controls: usize,
     written: u64,
+    /// More of the message that came last is to come.
+    is_within: bool,
 }
 
 #[derive(Debug)]
@@ -72,21 +76,23 @@ impl Header {
     const LONGEST: usize = 10;
 
     /// The head of a text frame that is not masked, as those of servers are.
-    fn write(self, length: usize, out: &mut Vec<u8>) {
+    pub(super) fn of(self, length: usize) -> SmallVec<[u8; Self::LONGEST]> {
         const TEXT: u8 = 1;
         let opcode = if self.is_continuation { 0 } else { TEXT };
-        out.push(u8::from(self.is_final) << 7 | opcode);
+        let first = u8::from(self.is_final) << 7 | opcode;
+        let mut head = SmallVec::new();
         match length {
-            0..126 => out.push(length as u8),
+            0..126 => head.extend_from_slice(&[first, length as u8]),
             126..=0xffff => {
-                out.push(126);
-                out.extend_from_slice(&(length as u16).to_be_bytes());
+                head.extend_from_slice(&[first, 126]);
+                head.extend_from_slice(&(length as u16).to_be_bytes());
             }
             _ => {
-                out.push(127);
-                out.extend_from_slice(&(length as u64).to_be_bytes());
+                head.extend_from_slice(&[first, 127]);
+                head.extend_from_slice(&(length as u64).to_be_bytes());
             }
         }
+        head
     }
 }
 
@@ -103,11 +109,34 @@ impl Gate {
             }
         }
         let mut start = Vec::with_capacity(Header::LONGEST + head.len());
-        header.write(length, &mut start);
+        start.extend_from_slice(&header.of(length));
         start.extend_from_slice(head);
         self.bytes += start.len() + length - head.len();
         self.queue[at].bytes = start.into();
         self.queue.back_mut().expect("the head is there").kind = Kind::Last;
+        self.is_within = !header.is_final;
+    }
+
+    /// Whether a message can go out at once: nothing waits, and none that was begun is to go on.
+    pub(super) fn is_clear(&self) -> bool {
+        self.queue.is_empty() && !self.is_within
+    }
+
+    /// Writes whole frames at once, as [nothing is in their way](Self::is_clear). Of what is begun the rest waits here.
+    pub(super) fn pass(&mut self, frames: &[u8], write: impl FnOnce(&[u8]) -> io::Result<usize>) -> Passage {
+        // The next one to write learns of an error too, and can say what follows from it.
+        let written = write(frames).unwrap_or(0);
+        self.written += written as u64;
+        match &frames[written..] {
+            [] => Passage::Sent,
+            _ if written == 0 => Passage::Blocked,
+            rest => {
+                self.queue.push_back(Chunk { bytes: Bytes::copy_from_slice(rest), kind: Kind::Last });
+                self.settled = 1;
+                self.bytes += rest.len();
+                Passage::Begun
+            }
+        }
     }
 
     /// Puts whole control frames in; `false` when too many wait.

@@ -9,17 +9,26 @@ use bytes::Bytes;
 use hyper::upgrade::{Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::server::tapped::Tapped;
 
-/// A client's connection, without anything that HTTP needed.
-pub(super) enum Io {
-    /// The socket itself, so that it can take several pieces at once and hyper's buffers are gone.
-    Tcp(TcpStream),
+/// Where a client's bytes come from, without anything that HTTP needed.
+pub(super) enum Reader {
+    /// The socket itself, so that hyper's buffers are gone.
+    Tcp(OwnedReadHalf),
     /// Somebody else's connection, such as one under TLS.
-    Other(Box<dyn Stream>),
+    Other(ReadHalf<Box<dyn Stream>>),
+}
+
+/// Where a client's bytes go.
+pub(super) enum Writer {
+    /// The socket itself, so that it can take several pieces at once, from whoever has them.
+    Tcp(OwnedWriteHalf),
+    /// Of somebody else's connection.
+    Other(WriteHalf<Box<dyn Stream>>),
 }
 
 /// A stream of bytes in both directions.
@@ -27,26 +36,35 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-impl Io {
-    /// The connection, and what was read of it already.
-    pub(super) fn of(upgraded: Upgraded) -> (Self, Bytes) {
-        let upgraded = match upgraded.downcast::<TokioIo<Tapped>>() {
-            Ok(Parts { io, read_buf, .. }) => return (Self::Tcp(io.into_inner().into_stream()), read_buf),
-            Err(upgraded) => upgraded,
-        };
-        let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(Parts { io, read_buf, .. }) => return (Self::Tcp(io.into_inner()), read_buf),
-            Err(upgraded) => upgraded,
-        };
-        // What axum serves with.
-        match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
-            Ok(auto::upgrade::Parts { io, read_buf, .. }) => (Self::Tcp(io.into_inner()), read_buf),
-            Err(upgraded) => (Self::Other(Box::new(TokioIo::new(upgraded))), Bytes::new()),
+/// Both directions of the connection, and what was read of it already.
+pub(super) fn split(upgraded: Upgraded) -> (Reader, Writer, Bytes) {
+    let upgraded = match upgraded.downcast::<TokioIo<Tapped>>() {
+        Ok(Parts { io, read_buf, .. }) => return split_tcp(io.into_inner().into_stream(), read_buf),
+        Err(upgraded) => upgraded,
+    };
+    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(Parts { io, read_buf, .. }) => return split_tcp(io.into_inner(), read_buf),
+        Err(upgraded) => upgraded,
+    };
+    // What axum serves with.
+    match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(auto::upgrade::Parts { io, read_buf, .. }) => split_tcp(io.into_inner(), read_buf),
+        Err(upgraded) => {
+            let stream: Box<dyn Stream> = Box::new(TokioIo::new(upgraded));
+            let (reader, writer) = tokio::io::split(stream);
+            (Reader::Other(reader), Writer::Other(writer), Bytes::new())
         }
     }
 }
 
-impl AsyncRead for Io {
+fn split_tcp(stream: TcpStream, read: Bytes) -> (Reader, Writer, Bytes) {
+    let (reader, writer) = stream.into_split();
+    (Reader::Tcp(reader), Writer::Tcp(writer), read)
+}
+
+// === impl Reader ===
+
+impl AsyncRead for Reader {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
@@ -55,7 +73,18 @@ impl AsyncRead for Io {
     }
 }
 
-impl AsyncWrite for Io {
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp(_) => "Tcp",
+            Self::Other(_) => "Other",
+        })
+    }
+}
+
+// === impl Writer ===
+
+impl AsyncWrite for Writer {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
@@ -96,7 +125,7 @@ impl AsyncWrite for Io {
     }
 }
 
-impl fmt::Debug for Io {
+impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tcp(_) => "Tcp",

@@ -10,6 +10,7 @@
 //! | `io` | takes the connection out of hyper |
 //! | `link` | reads frames, answers pings |
 //! | `gate` | orders and writes frames |
+//! | `outlet` | lets streams write to an idle client without its task |
 //! | `replies` | gathers replies that stream |
 //! | `liveness` | the heartbeat |
 //! | `client` | the task |
@@ -20,6 +21,8 @@ mod handshake;
 mod io;
 mod link;
 mod liveness;
+mod open;
+mod outlet;
 mod policy;
 mod replies;
 #[cfg(test)]
@@ -30,7 +33,6 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use http::header::USER_AGENT;
@@ -40,7 +42,7 @@ use lasso_layers::call::session::{OutboxBudget, Session};
 use lasso_layers::call::{Call, Failure, MetaMode, Origin, Reply, Route};
 use lasso_layers::catalog::Transport;
 use lasso_layers::edge::ingress::{
-    ByteBudget, PeerAddr, RequestId, ResponseBody, client_id, json_response, plain_error,
+    ByteBudget, PeerAddr, RequestId, ResponseBody, client_address, client_id, json_response, plain_error,
 };
 use lasso_layers::edge::profile;
 use lasso_layers::edge::socket::{Socket, Sockets};
@@ -49,9 +51,10 @@ use tokio::sync::watch;
 use tower::Service;
 
 use self::client::{Client, End};
-use self::io::Io;
 use self::link::Link;
 pub use self::liveness::LivenessPolicy;
+use self::open::Open;
+pub use self::open::OpenSockets;
 pub use self::policy::WebSocketPolicy;
 
 /// Serves WebSockets over a stack of call layers: the other half of
@@ -78,8 +81,7 @@ struct Shared<S> {
     sockets: Sockets<S>,
     policy: Arc<WebSocketPolicy>,
     outboxes: OutboxBudget,
-    /// Only a number: nothing is published with it, so relaxed is enough.
-    open: Arc<AtomicUsize>,
+    open: OpenSockets,
     stop: watch::Sender<bool>,
 }
 
@@ -94,7 +96,7 @@ struct Waiting<S> {
     policy: Arc<WebSocketPolicy>,
     session: Session,
     stop: watch::Receiver<bool>,
-    open: Arc<AtomicUsize>,
+    open: OpenSockets,
 }
 
 // === impl WebSockets ===
@@ -112,7 +114,7 @@ impl<S> WebSockets<S> {
             sockets: Sockets::with(stack, policy.messages, requests),
             policy: Arc::new(policy),
             outboxes,
-            open: Arc::default(),
+            open: OpenSockets::default(),
             stop: watch::Sender::new(false),
         };
         Self { shared: Arc::new(shared), route: None, peer: None }
@@ -133,7 +135,13 @@ impl<S> WebSockets<S> {
     /// How many clients are connected.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.shared.open.load(Ordering::Relaxed)
+        self.shared.open.now()
+    }
+
+    /// The same number, to be read later too.
+    #[must_use]
+    pub fn clients(&self) -> OpenSockets {
+        self.shared.open.clone()
     }
 
     /// Tells every client, now and later, that the server goes (1001), once it has what it asked for.
@@ -194,6 +202,7 @@ where
             transport: Some(Transport::Ws),
             request_id: None,
             client: client_id(headers, uri, peer, &self.shared.policy.trusted_proxies),
+            address: client_address(headers, peer, &self.shared.policy.trusted_proxies),
             path: Some(SmolStr::new(uri.path())),
             user_agent: headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(SmolStr::new),
             meta: MetaMode::None,
@@ -275,7 +284,7 @@ where
     S: Service<Call, Response = Reply> + Clone,
     S::Error: Into<Failure>,
 {
-    async fn upgraded(self) -> Option<(Client<Io, S>, SmolStr, Open)> {
+    async fn upgraded(self) -> Option<(Client<S>, SmolStr, Open)> {
         let Self { upgrade, socket, policy, session, stop, open } = self;
         let id = socket.id().clone();
         let upgraded = match upgrade.await {
@@ -286,31 +295,16 @@ where
             }
         };
         tracing::debug!(connection = %id, "client connected");
-        let (io, read) = Io::of(upgraded);
-        let link = Link::new(io, read, policy.max_message_bytes);
+        let (reader, writer, read) = io::split(upgraded);
+        let link = Link::new(reader, writer, read, policy.max_message_bytes);
+        session.shorten(link.outlet.clone());
         let client = Client::new(link, socket, session, policy, stop);
-        Some((client, id, Open::new(open)))
+        Some((client, id, open.enter()))
     }
 }
 
 impl<S> fmt::Debug for Accepted<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accepted").field("socket", &self.0.socket).finish_non_exhaustive()
-    }
-}
-
-/// One of the clients that are connected.
-struct Open(Arc<AtomicUsize>);
-
-impl Open {
-    fn new(count: Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

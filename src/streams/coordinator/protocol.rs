@@ -199,6 +199,18 @@ pub enum End {
     TooDeep,
 }
 
+impl End {
+    /// The name in logs and events.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OutOfTime => "out_of_time",
+            Self::GapTooWide => "gap_too_wide",
+            Self::TooDeep => "reorg_too_deep",
+        }
+    }
+}
+
 /// What operators want to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

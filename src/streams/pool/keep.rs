@@ -12,6 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::entry::Entry;
 use super::{Gone, Update};
+use crate::observe::Observed;
 use crate::strangers::Strangers;
 use crate::streams::block::{Header, Log, MAX_EVENT, Malformed};
 use crate::streams::coordinator::{BlockId, LossReason};
@@ -35,6 +36,7 @@ pub(super) struct Subscription {
     pub(super) breakers: Breakers,
     pub(super) heights: Heights,
     pub(super) strangers: Strangers,
+    pub(super) observed: Observed,
     pub(super) counters: StreamCounters,
     pub(super) channel: Arc<Channel>,
     pub(super) topic: Topic,
@@ -51,7 +53,7 @@ impl Subscription {
             Ok(feed) => feed,
             Err(gone) => return entry.end(gone),
         };
-        let Self { counters, channel, topic, heights, strangers, .. } = self;
+        let Self { counters, channel, topic, heights, strangers, observed, .. } = self;
         let _counted = counters.upstream();
         log::subscription_created(&channel, &topic);
         entry.confirm(None);
@@ -63,16 +65,18 @@ impl Subscription {
                         if let Update::Head(head) = &update
                             && !strangers.contains(channel.instance)
                         {
-                            let observation = Observation::new(head.number, Instant::now(), Source::Ws);
+                            let now = Instant::now();
+                            let observation = Observation::new(head.number, now, Source::Ws);
                             heights.record(channel.chain_id, channel.instance, observation);
+                            observed.height_known(&channel, heights.consensus(channel.chain_id, now));
                         }
                         entry.publish(update);
                     }
-                    Err(Unreadable::Malformed) => counters.dropped(Drops::MALFORMED),
+                    Err(Unreadable::Malformed) => counters.dropped(channel.chain_id, Drops::MALFORMED),
                     // Left out it would be a gap. So it is as if more had come than can be kept: whoever goes on without this
                     // provider asks for what is missing.
                     Err(Unreadable::TooLarge) => {
-                        counters.dropped(Drops::TOO_LARGE);
+                        counters.dropped(channel.chain_id, Drops::TOO_LARGE);
                         break LossReason::Overflow;
                     }
                 },

@@ -30,6 +30,7 @@ use super::block::{Header, Log};
 use super::coordinator::LossReason;
 use super::counters::StreamCounters;
 use super::fetch::Fetcher;
+use crate::observe::Observed;
 use crate::strangers::Strangers;
 use crate::upstream::ws::Links;
 
@@ -102,6 +103,7 @@ struct Shared {
     breakers: Breakers,
     heights: Heights,
     strangers: Strangers,
+    observed: Observed,
     counters: StreamCounters,
     policy: PoolPolicy,
     slots: Mutex<HashMap<(ChannelKey, Flow), Slot>>,
@@ -123,22 +125,25 @@ impl Pool {
         breakers: Breakers,
         heights: Heights,
         strangers: Strangers,
+        observed: Observed,
         counters: StreamCounters,
         policy: PoolPolicy,
     ) -> Self {
         let (slots, retired) = (Mutex::default(), Mutex::default());
-        let shared = Shared { links, breakers, heights, strangers, counters, policy, slots, retired };
+        let shared =
+            Shared { links, breakers, heights, strangers, observed, counters, policy, slots, retired };
         Self { shared: Arc::new(shared) }
     }
 
     /// Joins the subscription to a topic at a channel, or opens it. Must be called within a runtime.
     pub(super) fn join(&self, channel: &Arc<Channel>, topic: &Topic) -> Tap {
-        let Shared { links, breakers, heights, strangers, counters, policy, .. } = &*self.shared;
+        let Shared { links, breakers, heights, strangers, observed, counters, policy, .. } = &*self.shared;
         let subscription = || Subscription {
             links: *links,
             breakers: *breakers,
             heights: *heights,
             strangers: *strangers,
+            observed: observed.clone(),
             counters: counters.clone(),
             channel: channel.clone(),
             topic: topic.clone(),

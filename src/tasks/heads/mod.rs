@@ -157,6 +157,8 @@ impl HeadPoller {
             Ok(height) => {
                 let observation = Observation::new(height, now, Source::Http).with_latency(latency);
                 self.runtime.heights.record(channel.chain_id, instance, observation);
+                let consensus = self.runtime.heights.consensus(channel.chain_id, now);
+                self.runtime.observed.height_known(channel, consensus);
                 self.runtime.breakers.probe_succeeded(channel, now);
                 (Outcome::Good, None)
             }

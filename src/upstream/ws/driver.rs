@@ -32,7 +32,7 @@ impl Driver {
     pub(super) fn new(links: Links, channel: Arc<Channel>, connector: Connector) -> Self {
         let policy = links.policy();
         let schedule = Schedule::new(policy.reconnect_interval, policy.max_attempts);
-        let presence = Presence::new(links, channel.key);
+        let presence = Presence::new(links, channel.clone());
         Self { links, channel, connector, schedule, presence }
     }
 
@@ -55,6 +55,7 @@ impl Driver {
             let wait = self.schedule.next(circumstances, &mut self.links.rng());
             if matches!(wait.reason, Reason::Refused | Reason::Exhausted) {
                 self.presence.set(LinkState::Disconnected);
+                self.presence.tell(LinkState::Disconnected, false);
             }
             self.presence.attempts(self.schedule.attempts());
             log::scheduled(&self.channel, wait, self.schedule.attempts());
@@ -85,6 +86,7 @@ impl Driver {
             self.record(loss.end.failure());
         }
         log::disconnected(&self.channel, loss);
+        self.presence.tell(LinkState::Reconnecting, !loss.is_blameless());
         self.circumstances(true, loss.end.is_refusal())
     }
 

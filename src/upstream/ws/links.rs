@@ -24,6 +24,7 @@ use super::driver::Driver;
 use super::feed::Feed;
 use super::policy::LinkPolicy;
 use super::status::{LinkCounters, LinkState, LinkStatus, Tally};
+use crate::observe::Observed;
 use crate::strangers::Strangers;
 
 /// How soon a new catalogue is noticed.
@@ -43,6 +44,7 @@ struct Store {
     paces: Paces,
     strangers: Strangers,
     entropy: Entropy,
+    observed: Observed,
     cells: Table<Cell>,
     /// Counts the changes.
     changes: watch::Sender<u64>,
@@ -64,7 +66,7 @@ struct Cell {
 const NO_LINK: u8 = 0;
 
 impl Links {
-    /// For the channels of this catalogue. Nothing is connected before [`run`](Self::run) is polled.
+    /// For the channels of this catalogue; `observed` is told of every change. Nothing is connected before [`run`](Self::run) is polled.
     #[must_use]
     pub fn new(
         policy: LinkPolicy,
@@ -73,9 +75,10 @@ impl Links {
         paces: Paces,
         strangers: Strangers,
         entropy: Entropy,
+        observed: Observed,
     ) -> Self {
         let (cells, changes) = (Table::new(), watch::Sender::new(0));
-        let store = Store { policy, live, breakers, paces, strangers, entropy, cells, changes };
+        let store = Store { policy, live, breakers, paces, strangers, entropy, observed, cells, changes };
         Self { store: Shared::new(store) }
     }
 
@@ -281,7 +284,9 @@ impl LinkState {
 /// What others see of a link, as long as there is one.
 pub(super) struct Presence {
     links: Links,
-    key: ChannelKey,
+    channel: Arc<Channel>,
+    /// The last state that observers were told. Relaxed: only the driver uses it.
+    told: AtomicU8,
 }
 
 /// A connection that others can use. Dropping it takes it from them and ends what depends on it.
@@ -291,14 +296,22 @@ pub(super) struct Online<'a> {
 }
 
 impl Presence {
-    pub(super) fn new(links: Links, key: ChannelKey) -> Self {
-        let presence = Self { links, key };
+    pub(super) fn new(links: Links, channel: Arc<Channel>) -> Self {
+        let told = AtomicU8::new(LinkState::Reconnecting.word());
+        let presence = Self { links, channel, told };
         presence.set(LinkState::Reconnecting);
         presence
     }
 
     pub(super) fn set(&self, state: LinkState) {
         self.cell().state.store(state.word(), Ordering::Relaxed);
+    }
+
+    /// Tells observers of a state, unless it is the one they know.
+    pub(super) fn tell(&self, state: LinkState, unexpected: bool) {
+        if self.told.swap(state.word(), Ordering::Relaxed) != state.word() {
+            self.links.store.observed.link_changed(&self.channel, state, unexpected);
+        }
     }
 
     pub(super) fn attempts(&self, attempts: u32) {
@@ -315,11 +328,12 @@ impl Presence {
         self.cell().connection.store(Some(connection.clone()));
         self.set(LinkState::Connected);
         self.links.tick();
+        self.tell(LinkState::Connected, false);
         Online { presence: self, connection }
     }
 
     fn cell(&self) -> &Cell {
-        self.links.cell(self.key)
+        self.links.cell(self.channel.key)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A router in front of simulated nodes, and a client.
 
 mod client;
+mod lines;
 /// The one that the tests of the layers use.
 #[path = "../../../layers/tests/support/log.rs"]
 pub(crate) mod log;
@@ -14,6 +15,7 @@ mod world;
 use std::time::Duration;
 
 pub(crate) use self::client::{Client, Reply, request};
+pub(crate) use self::lines::Lines;
 pub(crate) use self::page::Page;
 pub(crate) use self::proxy::Proxy;
 pub(crate) use self::raw::Raw;

@@ -169,6 +169,7 @@ fn traces(settings: &Settings, endpoint: &Secret) -> TracePolicy {
         interval: settings.traces.interval,
         timeout: settings.traces.timeout,
         max_queued: settings.traces.max_queued,
+        sampling_rate: settings.traces.sampling_rate,
     }
 }
 

@@ -23,10 +23,8 @@ pub(crate) async fn measure(stage: &Stage) -> Outcome<()> {
     let mut rates: [Vec<f64>; 2] = Default::default();
     for _ in 0..ROUNDS {
         for (at, server) in servers.into_iter().enumerate() {
-            let before = server.processor_time()?;
-            let calls = block(server).await?;
-            let spent = server.processor_time()? - before;
-            samples[at].push(spent.as_secs_f64() * 1e6 / calls as f64);
+            let (cost, calls) = cost_of_call(server).await?;
+            samples[at].push(cost);
             rates[at].push(calls as f64 / BLOCK.as_secs_f64());
         }
     }
@@ -40,7 +38,15 @@ pub(crate) async fn measure(stage: &Stage) -> Outcome<()> {
     Ok(())
 }
 
-async fn block(server: &Server) -> Outcome<usize> {
+/// Processor time of one call in a block of calls, in microseconds, and how many calls these were.
+pub(crate) async fn cost_of_call(server: &Server) -> Outcome<(f64, usize)> {
+    let before = server.processor_time()?;
+    let calls = block(server).await?;
+    let spent = server.processor_time()? - before;
+    Ok((spent.as_secs_f64() * 1e6 / calls as f64, calls))
+}
+
+pub(crate) async fn block(server: &Server) -> Outcome<usize> {
     let stop = Arc::new(AtomicBool::new(false));
     let mut connections = JoinSet::new();
     for _ in 0..CONNECTIONS {

@@ -16,6 +16,7 @@ mod cpu;
 mod floor;
 mod large;
 mod latency;
+mod observed;
 mod process;
 #[cfg(target_os = "linux")]
 mod sockets;
@@ -49,6 +50,7 @@ enum Part {
     Cpu,
     Large,
     Waiting,
+    Observed,
 }
 
 #[derive(Debug, Subcommand)]
@@ -119,6 +121,7 @@ async fn all(parts: &[Part]) -> Outcome<()> {
             Part::Cpu => cpu::measure(&stage).await?,
             Part::Large => large::measure(&stage).await?,
             Part::Waiting => waiting::measure(&stage).await?,
+            Part::Observed => observed::measure(&stage).await?,
         }
     }
     Ok(())

@@ -33,7 +33,7 @@
 //!
 //! **Memory.** A series takes about 430 bytes, its share of all tables included. Percentiles of now come from a ring
 //! of the last hundred latencies at one byte each. Those of an interval are the difference of two
-//! [readings](Benchmarks::reading) of a histogram, which has all latencies but is coarser (12 %, in 248 bytes): one as
+//! [readings](Benchmarks::reading) of a histogram, which has all latencies but is coarser (12 %, in 224 bytes): one as
 //! exact as the ring would take kilobytes. The registry of methods bounds how many
 //! series a client can bring about, and what was not used for long is dropped by [`Benchmarks::expire`], which somebody
 //! has to call now and then.

@@ -59,3 +59,6 @@ pub use self::policy::{BreakerPolicy, CategoryThresholds, ProbeRecovery};
 pub use self::reason::Reason;
 pub use self::service::{CircuitBreaker, ResponseFuture};
 pub use self::store::{BreakerStatus, Breakers};
+
+/// The target of the tracing events of breakers, for filters.
+pub const EVENTS: &str = module_path!();

@@ -59,6 +59,9 @@ pub use self::store::Failovers;
 use super::{Call, Candidate, Candidates, Failure, Reply};
 use crate::attempt::Attempt;
 
+/// The target of the tracing events of this layer, for filters.
+pub const EVENTS: &str = module_path!();
+
 /// The bounds of failing over.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FailoverPolicy {

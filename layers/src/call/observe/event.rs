@@ -22,6 +22,7 @@ pub(super) fn completed(report: &Report<'_>, policy: &ObservePolicy, entropy: &E
     }
     let record = report.record;
     let method = report.method_name();
+    let address = record.origin.address.filter(|_| policy.client_address);
     let message = error.as_ref().map(|(error, _)| redact::text(&error.message));
     // Levels are part of an event's static description, so there is one event for each.
     macro_rules! completed {
@@ -37,6 +38,7 @@ pub(super) fn completed(report: &Report<'_>, policy: &ObservePolicy, entropy: &E
                 jsonrpc_method = &*method,
                 params_present = !record.request.params().is_empty(),
                 path = record.origin.path.as_deref(),
+                client_ip = address.map(display),
                 user_agent = record.origin.user_agent.as_deref(),
                 batch_size = record.batch_size,
                 routing.selected_provider.id = report.selected_name().map(|selected| selected.id),

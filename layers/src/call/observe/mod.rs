@@ -2,11 +2,13 @@
 //!
 //! **What it does.** Gives a call a request id if it has none. When the call is over it writes one log entry,
 //! `rpc.request.completed`: an error as a warning, a success at a level and rate of choice. A provider that took long
-//! is reported beside it. If the client asked for routing metadata, the object is put into the call's journal, from
+//! is reported beside it. Below that, at the level of debug output, `lasso.rpc.request.terminal` sums the call up,
+//! `lasso.rpc.attempt.terminal` says what became of each channel that was tried, and `lasso.rpc.admission.rejected` which
+//! ones this process kept the call from. If the client asked for routing metadata, the object is put into the call's journal, from
 //! where the edge puts it on the wire.
 //!
-//! **What is never written:** parameters, results, addresses of providers, keys, the client's address, the query of
-//! the client's URL. Error texts are masked and cut.
+//! **What is never written:** parameters, results, addresses of providers, keys, the query of the client's URL; nor the
+//! client's address, unless [asked for](ObservePolicy::client_address). Error texts are masked and cut.
 //!
 //! **A batch** has one entry, that of its first item, with the size of the batch. Dry runs have none.
 //!
@@ -40,6 +42,7 @@
 //! ```
 
 mod attempt;
+mod detail;
 mod event;
 mod explain;
 mod identifier;
@@ -75,12 +78,16 @@ use crate::state::Entropy;
 /// What is written about calls.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ObservePolicy {
+    /// Whether calls are written down at all.
+    pub enabled: bool,
     /// The level of successes. Errors are warnings.
     pub success_level: Level,
     /// The share of successes that is written, from 0 to 1. Errors always are.
     pub sampling_rate: f64,
     /// How much of an error's text is written, in characters.
     pub max_error_message_chars: usize,
+    /// Whether the client's address is written.
+    pub client_address: bool,
     /// From when on providers count as slow; `None` reports none.
     pub slow: Option<SlowPolicy>,
 }
@@ -88,9 +95,11 @@ pub struct ObservePolicy {
 impl Default for ObservePolicy {
     fn default() -> Self {
         Self {
+            enabled: true,
             success_level: Level::INFO,
             sampling_rate: 1.0,
             max_error_message_chars: 256,
+            client_address: false,
             slow: Some(SlowPolicy::default()),
         }
     }

@@ -8,7 +8,7 @@ use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
 use super::report::Report;
-use super::{Setup, event, meta};
+use super::{Setup, detail, event, meta};
 use crate::call::{Call, Failure, Journal, MetaMode, Origin, Reply};
 use crate::catalog::MethodId;
 use crate::wire::Request;
@@ -28,6 +28,8 @@ pub(super) struct Record {
     pub(super) batch_index: Option<usize>,
     /// One entry stands for a whole batch: that of its first item.
     is_logged: bool,
+    /// Something of the call is written, if only that a provider was slow.
+    is_logging: bool,
     is_meta_wanted: bool,
     /// No client made the call.
     pub(super) is_own: bool,
@@ -47,7 +49,9 @@ impl Record {
             MetaMode::Body | MetaMode::Notify => call.batch.is_none(),
         };
         let enabled = LevelFilter::current();
-        let is_logging = !setup.is_own && (setup.policy.success_level <= enabled || Level::WARN <= enabled);
+        let is_logging = !setup.is_own
+            && setup.policy.enabled
+            && (setup.policy.success_level <= enabled || Level::WARN <= enabled);
         (is_meta_wanted || is_logging || setup.observer.is_some()).then(|| Self {
             request: call.request.clone(),
             method: call.method,
@@ -58,6 +62,7 @@ impl Record {
             batch_size: call.batch.as_ref().map(|item| item.batch.size),
             batch_index: call.batch.as_ref().map(|item| item.index),
             is_logged: is_logging && call.batch.as_ref().is_none_or(|item| item.index == 0),
+            is_logging,
             is_meta_wanted,
             is_own: setup.is_own,
         })
@@ -72,8 +77,11 @@ impl Record {
         if self.is_logged {
             event::completed(&report, &setup.policy, &setup.entropy);
         }
-        if let (false, Some(slow), Some(took)) = (self.is_own, setup.policy.slow, report.answered_in()) {
-            event::slow(&report, slow, took);
+        if self.is_logging {
+            if let (Some(slow), Some(took)) = (setup.policy.slow, report.answered_in()) {
+                event::slow(&report, slow, took);
+            }
+            detail::write(&report);
         }
         if let Some(observer) = &setup.observer {
             observer.finished(&report);
@@ -82,8 +90,12 @@ impl Record {
 
     /// Reports on the call, which nobody waits for any more.
     pub(super) fn cancel(&self, now: Instant, setup: &Setup) {
+        let report = Report::new(self, None, now);
+        if self.is_logging {
+            detail::write(&report);
+        }
         if let Some(observer) = &setup.observer {
-            observer.cancelled(&Report::new(self, None, now));
+            observer.cancelled(&report);
         }
     }
 }

@@ -9,6 +9,9 @@
 //! the frame that asked for the subscription [is on its way](Session::replied), and none after the subscription was
 //! given up.
 //!
+//! **The short way.** A session that has a [`Shortcut`] sends what a stream pushes there and then, as long as nothing
+//! waits. The order is the same, and what does not get through waits as it would without.
+//!
 //! **Limits.** A client that does not read is ended, alone, with [`Ending::SlowConsumer`]: when too many live deliveries
 //! wait for one of its subscriptions or too many bytes for all of them, or when the process has no room left and
 //! something waits for it. A client's bytes are what it has yet to read; those of the process are memory, in which a
@@ -54,6 +57,7 @@ mod ending;
 mod id;
 mod outbox;
 mod permit;
+mod shortcut;
 mod slot;
 mod subscriber;
 
@@ -70,6 +74,7 @@ pub use self::ending::Ending;
 pub use self::id::SubscriptionId;
 use self::outbox::{Outbox, Remains};
 pub use self::permit::Permit;
+pub use self::shortcut::{Passage, Shortcut};
 pub use self::slot::{Slot, SlotsTaken};
 pub use self::subscriber::{Gone, Subscriber};
 
@@ -145,6 +150,13 @@ impl Session {
             frames: AtomicU64::new(0),
             outbox: Mutex::default(),
         }))
+    }
+
+    /// Sends what is pushed this way from now on, whenever nothing waits. See [`Shortcut`] for what that asks of the
+    /// reader. An end of the session drops it.
+    pub fn shorten(&self, shortcut: Arc<dyn Shortcut>) {
+        let too_late = self.0.outbox().shorten(shortcut);
+        drop(too_late);
     }
 
     /// For the next frame of the client: a call, or all calls of a batch.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::budget::{OutboxBudget, Overrun};
-use super::{Delivery, Ending, Outgoing, SessionPolicy, SubscriptionId};
+use super::{Delivery, Ending, Outgoing, Passage, SessionPolicy, Shortcut, SubscriptionId};
 
 /// The part of a session that its lock protects.
 ///
@@ -23,6 +23,7 @@ pub(super) struct Outbox {
     serials: u64,
     end: End,
     reader: Option<Waker>,
+    shortcut: Option<Arc<dyn Shortcut>>,
 }
 
 struct Subscription {
@@ -70,6 +71,7 @@ pub(super) struct Remains {
     subscriptions: Vec<Subscription>,
     queue: VecDeque<(u64, Arc<Delivery>)>,
     reader: Option<Waker>,
+    shortcut: Option<Arc<dyn Shortcut>>,
 }
 
 impl Outbox {
@@ -79,6 +81,11 @@ impl Outbox {
 
     pub(super) const fn subscriptions(&self) -> usize {
         self.subscriptions.len()
+    }
+
+    /// Gives the shortcut back where everything is over already.
+    pub(super) fn shorten(&mut self, shortcut: Arc<dyn Shortcut>) -> Option<Arc<dyn Shortcut>> {
+        if self.is_open() { self.shortcut.replace(shortcut) } else { Some(shortcut) }
     }
 
     /// Makes room for a subscription of a frame.
@@ -132,6 +139,11 @@ impl Outbox {
         budget: &OutboxBudget,
     ) -> Result<Option<Waker>, Refusal> {
         let at = self.position(serial).ok_or(Refusal::Gone)?;
+        match self.send(at, delivery) {
+            Passage::Sent => return Ok(None),
+            Passage::Begun => return Ok(self.reader.take()),
+            Passage::Blocked => {}
+        }
         if delivery.is_filled() {
             delivery.charge_to(budget);
             self.subscriptions[at].filling += 1;
@@ -145,6 +157,16 @@ impl Outbox {
         }
         self.queue.push_back((serial, delivery.clone()));
         Ok(self.reader.take())
+    }
+
+    /// Takes the short way, if there is one and nothing else comes first.
+    fn send(&self, at: usize, delivery: &Delivery) -> Passage {
+        let subscription = &self.subscriptions[at];
+        let is_next = self.queue.is_empty() && subscription.held_by.is_none() && !delivery.is_filled();
+        match &self.shortcut {
+            Some(shortcut) if is_next => shortcut.send(subscription.id, delivery),
+            _ => Passage::Blocked,
+        }
     }
 
     /// A reader for which nothing waits is not slow, whatever the size of what comes.
@@ -240,6 +262,7 @@ impl Outbox {
             subscriptions: mem::take(&mut self.subscriptions),
             queue: mem::take(&mut self.queue),
             reader: self.reader.take(),
+            shortcut: self.shortcut.take(),
         })
     }
 
@@ -262,7 +285,7 @@ impl Outbox {
         let waiting = queue.iter().map(|(_, delivery)| delivery).chain(&subscription.held);
         let live = waiting.filter(|delivery| !delivery.is_filled());
         self.bytes -= live.map(|delivery| delivery.bytes()).sum::<usize>();
-        Remains { subscriptions: vec![subscription], queue, reader: None }
+        Remains { subscriptions: vec![subscription], queue, reader: None, shortcut: None }
     }
 }
 
@@ -274,6 +297,7 @@ impl Remains {
 
     /// Gives everything up.
     pub(super) fn discard(self) {
+        drop(self.shortcut);
         if let Some(reader) = self.reader {
             reader.wake();
         }

@@ -36,10 +36,15 @@ pub fn client_id(
         id.copy_from_slice(&digest[..16]);
         return Some(ClientId::Key(id));
     }
+    client_address(headers, peer, trusted).map(ClientId::Address)
+}
+
+/// The client's address: the peer's, or what a peer in `trusted` says in `x-forwarded-for`.
+#[must_use]
+pub fn client_address(headers: &HeaderMap, peer: Option<SocketAddr>, trusted: &[Network]) -> Option<IpAddr> {
     let peer = peer?.ip().to_canonical();
     let believed = trusted.iter().any(|network| network.contains(peer));
-    let address = if believed { forwarded_for(headers).unwrap_or(peer) } else { peer };
-    Some(ClientId::Address(address))
+    Some(if believed { forwarded_for(headers).unwrap_or(peer) } else { peer })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {

@@ -68,7 +68,7 @@ use tower::Service;
 
 pub use self::body::ResponseBody;
 pub use self::budget::{ByteBudget, Reservation};
-pub use self::client::{PeerAddr, client_id};
+pub use self::client::{PeerAddr, client_address, client_id};
 use self::exchange::Exchange;
 use self::media::Media;
 pub use self::network::{InvalidNetwork, Network};
@@ -214,6 +214,7 @@ impl<S> Ingress<S> {
             transport: Some(Transport::Http),
             request_id: Some(id.name().clone()),
             client: client_id(headers, uri, peer, &self.policy.trusted_proxies),
+            address: client_address(headers, peer, &self.policy.trusted_proxies),
             path: Some(SmolStr::new(uri.path())),
             user_agent: headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(SmolStr::new),
             meta: MetaMode::None,

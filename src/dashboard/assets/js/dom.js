@@ -51,8 +51,7 @@ export function style(node, name, value) {
 
 /** Shows or hides. */
 export function show(node, visible) {
-  if (node.hidden === visible) node.hidden = !visible;
-  return node;
+  return attr(node, 'hidden', !visible);
 }
 
 const rows = Symbol('rows');

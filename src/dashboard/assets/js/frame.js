@@ -11,7 +11,7 @@ const CONNECTIONS = { connecting: 'Connecting', live: 'Live', lost: 'Reconnectin
 /** Builds the frame into `root`; the tabs go into the `main` that it returns. */
 export function mountFrame(root, ctx) {
   const main = h('div', { class: 'panel', id: 'panel', role: 'tabpanel', tabindex: -1, 'aria-labelledby': 'tab-overview' });
-  root.append(
+  root.replaceChildren(
     h('a', { class: 'skip', href: '#panel', on: { click: (event) => { event.preventDefault(); main.focus(); } } }, 'Skip to content'),
     h('header', { class: 'header' }, logo(ctx), tabs(ctx, main), h('div', { class: 'header-end' }, profileSelector(ctx), connection(ctx), themeToggle())),
     h('main', { class: 'main' }, main),

@@ -60,5 +60,5 @@ router.on((place) => {
   if (place.profile) sessionStorage.setItem(REMEMBERED, place.profile);
   arrive(place);
 });
-store.on(['selection'], () => router.go(store.state.selection, { replace: true }));
+store.on(['selection'], () => router.go(store.state.selection));
 arrive(router.current());

@@ -1,4 +1,5 @@
-// What is known, and who wants to hear of changes. Filled by live.js, read by the views.
+// What is known, and who wants to hear of changes. Filled by live.js, read by the views. Chains, providers and streams
+// are as the router sends them, and `at` says when that was by the router's clock: waits in them count from there.
 
 /** As many events as are kept for the views. */
 export const RING = 500;
@@ -64,7 +65,7 @@ class Store {
       events: (snapshot.events ?? []).slice(-RING), clock_ahead: snapshot.now - Date.now(),
     });
     for (const name of COLLECTIONS) {
-      state[name] = new Map((snapshot[name] ?? []).map((item) => [item.key, item]));
+      state[name] = new Map((snapshot[name] ?? []).map((item) => [item.key, { ...item, at: snapshot.now }]));
       for (const key of [...before[name].keys(), ...state[name].keys()]) this.#items[name].add(key);
     }
     this.state = state;
@@ -76,7 +77,7 @@ class Store {
     const { state } = this;
     for (const name of COLLECTIONS) {
       const [changed, gone] = [batch[name] ?? [], batch.gone?.[name] ?? []];
-      for (const item of changed) state[name].set(item.key, item);
+      for (const item of changed) state[name].set(item.key, { ...item, at: batch.now });
       for (const key of gone) state[name].delete(key);
       for (const key of [...changed.map((item) => item.key), ...gone]) this.#items[name].add(key);
       if (changed.length || gone.length) this.#changed(name);

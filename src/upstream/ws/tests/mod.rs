@@ -71,8 +71,8 @@ impl World {
 
     fn start(profiles: Vec<ProfileSpec>, policy: LinkPolicy, roots: Vec<CertificateDer<'static>>) -> Self {
         let runtime = Runtime::new(Live::new(profiles).unwrap(), &Settings::default());
-        let Runtime { live, breakers, paces, strangers, entropy, .. } = runtime.clone();
-        let links = Links::new(policy, live, breakers, paces, strangers, entropy);
+        let Runtime { live, breakers, paces, strangers, entropy, observed, .. } = runtime.clone();
+        let links = Links::new(policy, live, breakers, paces, strangers, entropy, observed);
         let mut tasks = JoinSet::new();
         tasks.spawn(links.run(Connector::new(&policy, roots).unwrap()));
         Self { runtime, links, tasks }

@@ -64,10 +64,3 @@ function clockText(t, step) {
   const seconds = step < MINUTE ? `:${two(time.getSeconds())}` : '';
   return `${two(time.getHours())}:${two(time.getMinutes())}${seconds}`;
 }
-
-/** Day and time of day, for read-outs and tables. */
-export function momentText(t) {
-  const time = new Date(t * 1000);
-  const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(':');
-  return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${clock}`;
-}

@@ -1,38 +1,28 @@
 // A line the size of a word: the last minutes of one figure, without axes.
 
+import { attr, h } from '../dom.js';
 import { linear } from './scale.js';
-import { h } from '../dom.js';
 
-/** Draws `values` (null where nothing is known) into a box of the given size; `from` is the least end of the scale. */
-export function spark({ width = 160, height = 32, high = 0 } = {}) {
-  const path = h('path', { class: 'spark-line' });
-  const area = h('path', { class: 'spark-area' });
-  const attributes = { class: 'spark', viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', 'aria-hidden': 'true', focusable: 'false' };
-  const element = h('svg', attributes, area, path);
+const [WIDTH, HEIGHT] = [160, 32];
+
+/** The scale ends at `high` or above. */
+export function spark(high = 0) {
+  const [line, area] = [h('path', { class: 'spark-line' }), h('path', { class: 'spark-area' })];
   return {
-    element,
-    /** The newest value stands at the right end; `room` is how many there can be. */
+    element: h('svg', { class: 'spark', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', 'aria-hidden': 'true', focusable: 'false' }, area, line),
+    /** `values` with null where nothing is known; the newest stands at the right end, and `room` of them fit in. */
     update(values, room) {
-      const known = values.filter((value) => value !== null);
-      const y = linear([0, Math.max(high, 1e-9, ...known) * 1.1], [height - 1, 1]);
-      const x = linear([0, room - 1], [0, width]);
-      let line = '';
-      let fill = '';
-      let start = null;
+      const x = linear([0, room - 1], [0, WIDTH]);
+      const y = linear([0, Math.max(high, 1e-9, ...values) * 1.1], [HEIGHT - 1, 1]);
+      const runs = [];
       values.forEach((value, i) => {
-        const at = x(room - values.length + i).toFixed(1);
-        if (value === null) {
-          if (start !== null) fill += `L${x(room - values.length + i - 1).toFixed(1)} ${height}Z`;
-          start = null;
-          return;
-        }
-        line += `${start === null ? 'M' : 'L'}${at} ${y(value).toFixed(1)}`;
-        fill += start === null ? `M${at} ${height}L${at} ${y(value).toFixed(1)}` : `L${at} ${y(value).toFixed(1)}`;
-        start = start ?? at;
+        if (value === null) return;
+        const point = [x(room - values.length + i).toFixed(1), y(value).toFixed(1)];
+        if (i > 0 && values[i - 1] !== null) runs.at(-1).push(point);
+        else runs.push([point]);
       });
-      if (start !== null) fill += `L${width} ${height}Z`;
-      path.setAttribute('d', line);
-      area.setAttribute('d', fill);
+      attr(line, 'd', runs.map((run) => `M${run.join('L')}`).join(''));
+      attr(area, 'd', runs.map((run) => `M${run[0][0]} ${HEIGHT}L${run.join('L')}L${run.at(-1)[0]} ${HEIGHT}Z`).join(''));
     },
   };
 }

@@ -1,10 +1,11 @@
 // Where requests went: the last ones as they come, one of them in full, and what would happen to a call.
 
-import { attr, h, list, show, text } from '../dom.js';
+import { attr, h, show, text } from '../dom.js';
 import { clock, cut, integer, ms, strategy } from '../format.js';
-import { dropdown, empty, page, section, sheets, table } from './parts.js';
+import { channel, dropdown, empty, field, page, section, sheets, table } from './parts.js';
 import { dryRun } from './decisions-dry-run.js';
-import { resultPill, showRequest } from './decisions-request.js';
+import { nameOf, resultPill, showRequest } from './decisions-request.js';
+import { tag } from './explanation.js';
 
 await sheets('parts', 'charts', 'decisions');
 
@@ -12,32 +13,23 @@ const KEPT = 200;
 /** Faster than this nobody reads. */
 const DRAW_MS = 250;
 
-const COLUMNS = [
-  { label: 'Time' }, { label: 'Method' }, { label: 'Chain' }, { label: 'Provider' }, { label: 'Result' },
-  { label: 'Duration', class: 'number' }, { label: 'Upstream', class: 'number' }, { label: 'Failovers', class: 'number' }, { label: 'Strategy' },
-];
-const RESULTS = [['', 'Any'], ['success', 'Success'], ['error', 'Error']];
-
 export function mount(root, { store, router }) {
-  const listPage = h('div', { class: 'page decisions', data: { decisions: 'list' } });
-  const requestPage = h('div', { class: 'page decisions', data: { decisions: 'request' } });
+  const [listPage, requestPage] = ['list', 'request'].map((name) => h('div', { class: 'page decisions', data: { decisions: name } }));
   root.append(listPage, requestPage);
-  const recent = recentRequests(listPage, { store, router });
-  let shown;
-  let reading = null;
+  const recent = recentRequests(listPage, store, router);
+  let [shown, reading] = [undefined, null];
 
-  const place = ({ request, tab }) => {
+  const arrive = ({ request, tab }) => {
     if (tab !== 'decisions' || request === shown) return;
     shown = request;
     show(listPage, !request);
     show(requestPage, Boolean(request));
     reading?.abort();
     reading = new AbortController();
-    if (request) showRequest(requestPage, request, { signal: reading.signal, onBack: () => router.go({ request: null }) });
-    else recent.focus();
+    if (request) showRequest(requestPage, request, { signal: reading.signal, onBack: () => router.go({ request: null }), onOther: (request) => router.go({ request }) });
   };
-  const off = router.on(place);
-  place(router.current());
+  const off = router.on(arrive);
+  arrive(router.current());
   return {
     unmount() {
       off();
@@ -47,32 +39,32 @@ export function mount(root, { store, router }) {
   };
 }
 
-function recentRequests(root, { store, router }) {
+function recentRequests(root, store, router) {
   let decisions = [];
-  let fresh = 0;
-  let seen = store.state.events.at(-1)?.id ?? 0;
-  let profile = null;
-  let drawing = null;
-  let reading = null;
-  let last = null;
+  let [fresh, seen, drawn] = [0, 0, 0];
+  let [drawing, reading] = [null, null];
 
   const filters = {
     chain: dropdown('Chain', 'chain', [['', 'All chains']], '', () => { providers(); read(); }),
     provider: dropdown('Provider', 'provider', [['', 'All providers']], '', () => read()),
-    method: methodField(() => read()),
-    result: dropdown('Result', 'result', RESULTS, '', () => read()),
+    method: field('Method', { name: 'method', placeholder: 'Any', on: { change: () => read() } }),
+    result: dropdown('Result', 'result', [['', 'Any'], ['success', 'Success'], ['error', 'Error'], ['cancelled', 'Cancelled']], '', () => read()),
+    origin: dropdown('From', 'origin', [['', 'Anybody'], ['client', 'Clients'], ['system', 'The router']], '', () => read()),
   };
-  const live = h('button', { type: 'button', class: 'button live', 'aria-pressed': 'true', on: { click: () => follow(live.getAttribute('aria-pressed') !== 'true') } }, h('i', { class: 'dot', data: { status: 'healthy' } }), 'Live');
+  const live = h('button', { type: 'button', class: 'button live', 'aria-pressed': 'true', on: { click: () => follow(!following()) } }, h('i', { class: 'dot', data: { status: 'healthy' } }), 'Live');
   const news = h('span', { class: 'quiet', data: { fresh: '' } });
-  const { element: box, body } = table('Recent requests', COLUMNS);
+  const { element: box, update } = table('Recent requests', columns(router), keyOf, (row) => ({ request: nameOf(row), result: row.result }));
   const nothing = h('div');
   root.append(h('h1', { class: 'sr-only' }, 'Decisions'), dryRun(store),
-    section('Recent Requests', { name: 'recent', extra: h('div', { class: 'live-end' }, news, live) },
-      h('div', { class: 'controls' }, Object.values(filters).map((one) => one.element)), box, nothing));
+    section('Recent Requests', { name: 'recent', extra: [news, live] }, h('div', { class: 'controls' }, Object.values(filters).map((one) => one.element)), box, nothing));
 
   /** Rows that move under the pointer cannot be clicked: while somebody points at them they stay. */
   const held = () => box.matches(':hover') || box.contains(document.activeElement);
   box.addEventListener('pointerleave', () => later());
+  box.addEventListener('click', ({ target }) => {
+    const line = target.closest('[data-request]');
+    if (line && !target.closest('a')) router.go({ request: line.dataset.request });
+  });
 
   const following = () => live.getAttribute('aria-pressed') === 'true';
   function follow(wanted) {
@@ -89,14 +81,11 @@ function recentRequests(root, { store, router }) {
     reading = mine;
     if (!store.state.profile) return;
     try {
-      const answer = await page('/api/requests', { ...wanted(), limit: KEPT }, mine.signal);
-      decisions = answer.requests;
-      fresh = 0;
-      seen = store.state.events.at(-1)?.id ?? seen;
+      decisions = (await page('/api/requests', { ...wanted(), limit: KEPT }, mine.signal)).requests;
+      seen = store.state.events.at(-1)?.id ?? 0;
       draw(true);
     } catch (error) {
-      if (mine.signal.aborted) return;
-      nothing.replaceChildren(empty('The requests could not be read', error.message));
+      if (!mine.signal.aborted) nothing.replaceChildren(empty('The requests could not be read', error.message));
     }
   }
 
@@ -106,23 +95,20 @@ function recentRequests(root, { store, router }) {
     filters.provider.fill([['', 'All providers'], ...[...ids].sort().map((id) => [id, id])]);
   }
 
-  function choices() {
+  function choices(keys) {
     const { state } = store;
-    const chains = [...state.chains.values()].map((chain) => [chain.key, chain.name ?? chain.key]);
-    filters.chain.fill([['', 'All chains'], ...chains]);
+    filters.chain.fill([['', 'All chains'], ...[...state.chains.values()].map((chain) => [chain.key, chain.name ?? chain.key])]);
     providers();
-    if (state.profile === profile) return;
-    profile = state.profile;
-    decisions = [];
-    read();
+    // Another profile, or what was missed while the line was down.
+    if (keys.has('profile')) read();
   }
 
   function hear() {
-    const heard = store.state.events.filter(({ id, kind }) => id > seen && kind === 'decision');
-    seen = store.state.events.at(-1)?.id ?? seen;
+    // After a restart the events are counted from the beginning.
+    if ((store.state.events.at(-1)?.id ?? 0) < seen) seen = 0;
     const known = new Set(decisions.map(keyOf));
-    const added = heard.filter((decision) => matches(decision) && !known.has(keyOf(decision)));
-    filters.method.learn(heard);
+    const added = store.state.events.filter((event) => event.id > seen && event.kind === 'decision' && matches(event) && !known.has(keyOf(event)));
+    seen = store.state.events.at(-1)?.id ?? 0;
     if (added.length === 0) return;
     decisions = [...added.reverse(), ...decisions].slice(0, KEPT);
     fresh += added.length;
@@ -130,56 +116,29 @@ function recentRequests(root, { store, router }) {
   }
 
   function later() {
-    const wait = Math.max(0, DRAW_MS - (performance.now() - (last ?? 0)));
     drawing ??= setTimeout(() => {
       drawing = null;
       draw(following() && !held());
-    }, wait);
+    }, Math.max(0, DRAW_MS - (performance.now() - drawn)));
   }
 
   function draw(move) {
-    last = performance.now();
+    drawn = performance.now();
     if (move) {
       fresh = 0;
-      list(body, decisions, keyOf, row);
-      filters.method.learn(decisions);
+      update(decisions);
     }
     text(news, fresh > 0 ? `${integer(fresh)} new` : '');
     const any = decisions.length > 0;
     show(box, any);
-    show(nothing, !any);
-    if (any) return;
-    const filtered = Object.values(wanted()).some(Boolean);
-    nothing.replaceChildren(filtered
-      ? empty('No request matches', 'Nothing among the decisions that are kept has this chain, provider, method and result.')
+    nothing.replaceChildren(any ? '' : Object.values(wanted()).some(Boolean)
+      ? empty('No request matches', 'Nothing among the decisions that are kept meets these conditions.')
       : empty('No requests yet', 'Each request appears here as soon as it is answered. Send one, or start the request tester in the overview.'));
   }
 
-  function row(decision) {
-    const { ts, request_id: id, method, chain, provider, transport, result, error, duration_ms: took, upstream_ms: upstream, failovers, strategy: name, origin } = decision;
-    const open = (event) => {
-      event.preventDefault();
-      router.go({ tab: 'decisions', request: id });
-    };
-    const line = h('tr', { data: { request: id, result } },
-      h('td', null, h('time', null, clock(ts))),
-      h('th', { scope: 'row' }, h('a', { class: 'mono', href: router.href({ tab: 'decisions', request: id }), on: { click: open } }, method), origin === 'system' && h('small', { class: 'tag' }, 'system')),
-      h('td', null, chain),
-      h('td', null, provider ? h('span', { class: 'channel', title: provider }, cut(provider, 18), h('small', null, transport)) : h('span', { class: 'quiet' }, 'the router')),
-      h('td', null, resultPill(result), error && h('small', { class: 'tag' }, error.code)),
-      h('td', { class: 'number' }, ms(took)), h('td', { class: 'number' }, provider ? ms(upstream) : '–'),
-      h('td', { class: 'number', data: { tone: failovers > 0 ? 'fair' : null } }, failovers > 0 ? `↻ ${failovers}` : '0'),
-      h('td', { class: 'quiet' }, name ? strategy(name) : '–'));
-    line.addEventListener('click', (event) => event.target.closest('a') || open(event));
-    return line;
-  }
-
   const offs = [store.on(['profile', 'chains', 'providers'], choices), store.on(['events'], hear)];
-  choices();
+  choices(new Set(['profile']));
   return {
-    focus() {
-      if (document.activeElement === document.body) box.focus({ preventScroll: true });
-    },
     destroy() {
       for (const off of offs) off();
       clearTimeout(drawing);
@@ -188,22 +147,28 @@ function recentRequests(root, { store, router }) {
   };
 }
 
-/** The items of a batch share the name of the request. */
-const keyOf = ({ request_id: id, method, ts, duration_ms: took }) => `${id} ${method} ${ts} ${took}`;
+/** A client may use the name of a request twice. */
+const keyOf = (row) => `${nameOf(row)} ${row.method} ${row.ts} ${row.duration_ms}`;
 
-function methodField(onChange) {
-  const known = new Set();
-  const options = h('datalist', { id: 'decision-methods' });
-  const input = h('input', { name: 'method', list: 'decision-methods', placeholder: 'Any', autocomplete: 'off', spellcheck: 'false', on: { change: onChange } });
-  return {
-    element: h('label', { class: 'field' }, h('span', { class: 'field-name' }, 'Method'), input, options),
-    value: () => input.value.trim(),
-    learn(decisions) {
-      for (const { method } of decisions) {
-        if (known.has(method) || known.size >= 100) continue;
-        known.add(method);
-        options.append(h('option', { value: method }));
-      }
+const columns = (router) => [
+  { label: 'Time', class: 'quiet mono', value: ({ ts }) => clock(ts) },
+  {
+    label: 'Method', head: true,
+    make(cell, row) {
+      const { method, origin } = row;
+      const request = nameOf(row);
+      const open = (event) => {
+        event.preventDefault();
+        router.go({ request });
+      };
+      cell.append(h('a', { class: 'mono', href: router.href({ tab: 'decisions', request }), on: { click: open } }, method), origin === 'system' ? tag('system') : '');
     },
-  };
-}
+  },
+  { label: 'Chain', value: ({ chain }) => chain },
+  { label: 'Provider', make: (cell, { provider, transport }) => { cell.append(provider ? channel(cut(provider, 18), transport) : 'none'); } },
+  { label: 'Result', make: (cell, { result, error }) => { cell.append(resultPill(result), error ? tag(error.code) : ''); } },
+  { label: 'Duration', class: 'number', value: (row) => ms(row.duration_ms) },
+  { label: 'Upstream', class: 'number', value: (row) => (row.provider ? ms(row.upstream_ms) : '–') },
+  { label: 'Failovers', class: 'number', value: (row) => (row.failovers ? `↻ ${row.failovers}` : '0'), tone: (row) => row.failovers && 'fair' },
+  { label: 'Strategy', class: 'quiet', value: (row) => (row.strategy ? strategy(row.strategy) : '–') },
+];

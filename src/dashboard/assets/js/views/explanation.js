@@ -2,79 +2,71 @@
 
 import { h } from '../dom.js';
 import { compact, duration, integer, ms, strategy, words } from '../format.js';
-import { empty, table } from './parts.js';
+import { channel, empty, facts, table } from './parts.js';
 
 const HINTS = {
-  archival: ['Archive', (value) => (value ? 'needed' : null)],
-  requested_block: ['Block', integer], block_range: ['Blocks asked for', integer],
+  archival: ['Archive', () => 'needed'], requested_block: ['Block', integer], block_range: ['Blocks asked for', integer],
   address_count: ['Addresses', integer], block_age: ['Block age', (value) => `${integer(value)} blocks`],
 };
 const SOURCES = { route: 'asked for by the call', method_override: 'set for this method', profile: 'set by the profile', default: 'the default' };
-const TONES = { pass: 'good', demote: 'fair', limit: 'fair', overruled: 'fair', exclude: 'bad', skipped: '' };
-const COLUMNS = [
-  { label: '#', class: 'number', title: 'The order in which channels are tried' }, { label: 'Channel' },
-  { label: 'Tier', class: 'number', title: 'Lower tiers go first: closed before half-open breakers, unlimited before limited' },
-  { label: 'Verdict' }, { label: 'Score' }, { label: 'Stages' },
-];
+const TONES = { pass: 'good', demote: 'fair', limit: 'fair', overruled: 'fair', exclude: 'bad' };
+const TRANSPORTS = { http: 'HTTP', ws: 'WebSocket' };
+
+const low = (name) => words(name).toLowerCase();
 
 /** What the call asked for and how its channels were ranked. `tried` maps `provider/transport` to what came of it. */
 export function explanationView(explanation, tried = new Map()) {
-  if (explanation.answered_locally) {
-    return empty('Answered by the router itself', `${explanation.method} needs no provider, so there is nothing to choose.`);
-  }
-  const { element, body } = table('Candidates in order', COLUMNS);
-  body.append(...explanation.candidates.map((candidate) => row(candidate, tried.get(`${candidate.provider}/${candidate.transport}`))));
-  return h('div', { class: 'explanation' }, h('p', { class: 'why', data: { why: '' } }, sentence(explanation)), premises(explanation), element);
+  if (explanation.answered_locally) return empty('Answered by the router itself', `${explanation.method} needs no provider, so there is nothing to choose.`);
+  const name = ({ provider, transport }) => `${provider}/${transport}`;
+  const whole = explanation.candidates.some(({ stages }) => stages.length > 0);
+  const { element, update } = table('Candidates in order', columns(tried, name).filter(({ only }) => whole || !only), name, (row) => ({ candidate: name(row), out: row.order === null }));
+  update(explanation.candidates);
+  return h('div', { class: 'explanation' }, h('p', { class: 'why', data: { why: '' } }, sentence(explanation)), premises(explanation), element,
+    !whole && h('p', { class: 'quiet note' }, 'Tiers, scores and what each stage said are written down for dry runs and for calls that ask for metadata (include_meta).'));
 }
 
 function sentence({ candidates, strategy: name }) {
   const usable = candidates.filter((candidate) => candidate.order !== null);
-  const [first] = usable;
   const out = candidates.filter((candidate) => candidate.excluded);
-  const reasons = [...new Set(out.map((candidate) => words(candidate.excluded).toLowerCase()))].join(', ');
+  const reasons = [...new Set(out.map((candidate) => low(candidate.excluded)))].join(', ');
   const excluded = out.length ? ` ${out.length} ruled out (${reasons}).` : ' None ruled out.';
+  const [first] = usable;
   if (!first) return ['No channel was left to try.', excluded];
   const because = first.pinned ? 'it was asked for by name' : `it is first by ${strategy(name)}${first.tier === null ? '' : ` in tier ${first.tier}`}`;
-  const reserve = usable.length - 1;
-  return [h('b', null, `${first.provider} over ${transportText(first.transport)}`), ` comes first because ${because}; ${reserve} more in reserve.`, excluded];
+  return [h('b', null, `${first.provider} over ${TRANSPORTS[first.transport]}`), ` comes first because ${because}; ${usable.length - 1} more in reserve.`, excluded];
 }
-
-const transportText = (transport) => (transport === 'ws' ? 'WebSocket' : 'HTTP');
 
 function premises({ strategy: name, strategy_source: source, transport, consensus_height: height, hints = {} }) {
-  const facts = [
-    ['Strategy', `${strategy(name)}, ${SOURCES[source] ?? words(source).toLowerCase()}`],
-    ['Transport', transport ? `only ${transportText(transport)}` : 'any'],
+  return facts('premises', [
+    ['Strategy', `${strategy(name)}, ${SOURCES[source] ?? low(source)}`],
+    ['Transport', transport ? `only ${TRANSPORTS[transport]}` : 'any'],
     ['Consensus block', integer(height)],
-    ...Object.entries(HINTS).flatMap(([key, [label, format]]) => {
-      const shown = hints[key] == null || hints[key] === false ? null : format(hints[key]);
-      return shown ? [[label, shown]] : [];
-    }),
-  ];
-  return h('dl', { class: 'premises' }, facts.map(([label, value]) => h('div', null, h('dt', null, label), h('dd', null, value))));
+    ...Object.entries(HINTS).filter(([key]) => hints[key] != null && hints[key] !== false).map(([key, [label, format]]) => [label, format(hints[key])]),
+  ]);
 }
 
-function row(candidate, result) {
-  const { order, provider, transport, tier, pinned, instance_id: instance } = candidate;
-  return h('tr', { class: order === null ? 'out' : null, data: { candidate: `${provider}/${transport}` } },
-    h('td', { class: 'number' }, order ?? '–'),
-    h('th', { scope: 'row' }, h('span', { class: 'channel', title: instance }, provider, h('small', null, transport)), pinned && h('small', { class: 'tag' }, 'pinned')),
-    h('td', { class: 'number' }, tier ?? '–'),
-    h('td', { class: 'verdict' }, verdict(candidate), result && h('small', { class: 'tag', data: { tone: result.tone } }, result.text)),
-    h('td', { class: 'facts' }, facts(candidate.score)),
-    h('td', null, stages(candidate.stages)));
-}
+const columns = (tried, name) => [
+  { label: '#', class: 'number', title: 'The order in which channels are tried', value: ({ order }) => order ?? '–' },
+  { label: 'Channel', head: true, make: (cell, { provider, transport, pinned }) => { cell.append(channel(provider, transport), pinned ? tag('pinned') : ''); } },
+  { label: 'Tier', class: 'number', only: 'explained', title: 'Lower tiers go first: closed before half-open breakers, unlimited before limited', value: ({ tier }) => tier ?? '–' },
+  { label: 'Verdict', class: 'verdict', make: (cell, row) => { cell.append(...verdict(row), tried.get(name(row)) ?? ''); } },
+  { label: 'Score', class: 'facts', only: 'explained', make: (cell, { score }) => { cell.append(factList(score ?? {})); } },
+  { label: 'Stages', only: 'explained', make: (cell, { stages }) => { cell.append(stageList(stages)); } },
+];
+
+export const tag = (label, tone) => h('small', { class: 'chip', data: { tone } }, label);
+const toned = (label, tone) => h('span', { data: { tone } }, label);
 
 function verdict({ excluded, limit, demotions, retry_after_ms: wait }) {
-  if (excluded) return [h('span', { data: { tone: 'bad' } }, words(excluded)), wait != null && h('small', { class: 'quiet' }, `again in ${duration(wait)}`)];
+  if (excluded) return [toned(words(excluded), 'bad'), wait == null ? '' : h('small', { class: 'quiet' }, `again in ${duration(wait)}`)];
   const marks = [...demotions, ...(limit ? [limit] : [])];
-  return marks.length ? h('span', { data: { tone: 'fair' } }, marks.map(words).join(', ')) : h('span', { data: { tone: 'good' } }, 'Usable');
+  return [marks.length ? toned(marks.map(words).join(', '), 'fair') : toned('Usable', 'good')];
 }
 
-function facts(object, leave = []) {
-  const entries = Object.entries(object ?? {}).filter(([name, value]) => !leave.includes(name) && value !== null);
-  return entries.length === 0 ? h('span', { class: 'quiet' }, '–') : h('span', { class: 'fact-list' }, entries.map(([name, value]) =>
-    h('span', { class: 'fact' }, h('small', null, words(name.replace(/_ms$/, '')).toLowerCase()), ' ', factText(name, value))));
+function factList(object) {
+  const known = Object.entries(object).filter(([, value]) => value !== null);
+  return h('span', { class: 'fact-list' }, known.map(([name, value]) =>
+    h('span', null, h('small', null, low(name.replace(/_ms$/, ''))), ' ', factText(name, value))));
 }
 
 function factText(name, value) {
@@ -83,12 +75,9 @@ function factText(name, value) {
   return typeof value === 'number' ? (name.includes('height') ? integer(value) : compact(value)) : String(value);
 }
 
-function stages(findings) {
-  if (findings.length === 0) return h('span', { class: 'quiet' }, 'not recorded');
-  const passed = findings.filter((finding) => finding.verdict === 'pass').length;
-  const items = findings.map((finding) => h('li', null,
-    h('b', null, words(finding.stage)),
-    h('span', { data: { tone: TONES[finding.verdict] } }, finding.reason ? `${finding.verdict}: ${words(finding.reason).toLowerCase()}` : finding.verdict),
-    facts(finding, ['stage', 'verdict', 'reason'])));
-  return h('details', { class: 'stages' }, h('summary', null, `${passed} of ${findings.length} passed`), h('ol', null, items));
+function stageList(stages) {
+  const passed = stages.filter(({ verdict }) => verdict === 'pass').length;
+  return h('details', { class: 'stages' }, h('summary', null, `${passed} of ${stages.length} passed`),
+    h('ol', null, stages.map(({ stage, verdict, reason, ...rest }) =>
+      h('li', null, h('b', null, words(stage)), toned(reason ? `${verdict}: ${low(reason)}` : verdict, TONES[verdict]), factList(rest)))));
 }

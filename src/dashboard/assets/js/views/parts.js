@@ -1,6 +1,6 @@
 // What the views of the tabs are made of.
 
-import { attr, h, icon, show, text } from '../dom.js';
+import { attr, h, icon, list, show, text } from '../dom.js';
 import { store } from '../store.js';
 import { CHEVRON_DOWN } from '../icons.js';
 
@@ -97,7 +97,7 @@ export function choice(label, name, options, value, onChange) {
     group.replaceChildren(...next.map(({ value, label, detail, disabled, title }) => h('button', {
       type: 'button', disabled: disabled ?? null, title, data: { value },
       on: { click: () => { if (String(now) !== String(value)) { set(value); onChange(value); } } },
-    }, label, detail && h('small', null, detail))));
+    }, label, detail && [' ', h('small', null, detail)])));
     set(now);
   };
   fill(options);
@@ -106,7 +106,7 @@ export function choice(label, name, options, value, onChange) {
 
 /** A labelled drop-down. `fill` keeps the value if it is still there. Options are `[value, text]`. */
 export function dropdown(label, name, options, value, onChange) {
-  const box = h('select', { name, on: { change: () => onChange(box.value) } });
+  const box = h('select', { name, on: { change: () => onChange?.(box.value) } });
   const fill = (next, wanted = box.value) => {
     const same = next.length === box.options.length && next.every(([value], i) => box.options[i].value === String(value));
     if (!same) box.replaceChildren(...next.map(([value, text]) => h('option', { value }, text)));
@@ -114,39 +114,70 @@ export function dropdown(label, name, options, value, onChange) {
   };
   fill(options, value);
   const caret = h('span', { class: 'caret' }, icon(CHEVRON_DOWN, { size: 12 }));
-  const element = h('label', { class: 'field' }, h('span', { class: 'field-name' }, label), h('span', { class: 'select' }, box, caret));
+  const element = h('label', { class: 'input' }, h('span', { class: 'input-name' }, label), h('span', { class: 'input-choice' }, box, caret));
   return { element, fill, value: () => box.value, set: (next) => { box.value = next; } };
 }
 
-/** A table in a box that scrolls sideways; `columns` are `{ label, class, title }`. Rows go into `body`. */
-export function table(caption, columns) {
-  const body = h('tbody');
-  const cells = columns.map((column) => h('th', { scope: 'col', class: column.class, title: column.title }, column.label));
-  const element = h('div', { class: 'table-box', tabindex: 0, role: 'region', 'aria-label': caption },
-    h('table', null, h('caption', { class: 'sr-only' }, caption), h('thead', null, h('tr', null, cells)), body));
-  return { element, body, heads: cells };
+/** A labelled line of text to type. */
+export function field(label, props) {
+  const input = h('input', { spellcheck: 'false', autocomplete: 'off', ...props });
+  return { element: h('label', { class: 'input' }, h('span', { class: 'input-name' }, label), input), value: () => input.value.trim() };
 }
 
-/** A figure with its name. */
-export function figure(name, label, title) {
-  const value = h('b', { class: 'figure-value' }, '–');
-  const note = h('small', { class: 'figure-note' });
-  const element = h('div', { class: 'figure', title, data: { figure: name } }, h('span', { class: 'figure-name' }, label), value, note);
-  return {
-    element,
-    set(shown, { tone = '', more = '' } = {}) {
-      text(value, shown);
-      attr(value, 'data-tone', tone || null);
-      show(note, Boolean(more));
-      text(note, more);
-    },
+/**
+ * A table in a box that scrolls sideways. Columns are `{ label, class, title, head, value(row), tone(row), make(cell,
+ * row) }`; `make` fills a cell once and may return what updates it. `marks(row)` are data attributes of a line.
+ */
+export function table(caption, columns, key, marks = () => ({})) {
+  const body = h('tbody');
+  const heads = columns.map(({ label, class: className, title }) => h('th', { scope: 'col', class: className === 'number' && className, title }, label));
+  const element = h('div', { class: 'table-box', tabindex: 0, role: 'region', 'aria-label': `${caption}, table` },
+    h('table', null, h('caption', { class: 'sr-only' }, caption), h('thead', null, h('tr', null, heads)), body));
+  const create = (row) => {
+    const line = h('tr');
+    const updates = columns.map(({ head, class: className, value, tone, make }) => {
+      const cell = h(head ? 'th' : 'td', { class: className, scope: head ? 'row' : null });
+      line.append(cell);
+      return make ? make(cell, row) : (row) => attr(text(cell, value(row)), 'data-tone', tone?.(row) || null);
+    });
+    line.show = (row) => updates.forEach((update) => update?.(row));
+    return line;
   };
+  const update = (line, row) => {
+    for (const [name, value] of Object.entries(marks(row))) attr(line, `data-${name}`, value);
+    line.show(row);
+  };
+  return { element, heads, update: (rows) => list(body, rows, key, create, update) };
+}
+
+/** Figures with their names: `[name, label, title]`. `set(name, shown, tone)` writes one. */
+export function figures(className, entries) {
+  const values = Object.fromEntries(entries.map(([name]) => [name, h('b', { class: 'tile-value' }, '–')]));
+  const element = h('div', { class: `tiles ${className}` }, entries.map(([name, label, title]) =>
+    h('div', { class: 'tile', title, data: { figure: name } }, h('span', { class: 'tile-name' }, label), values[name])));
+  return { element, set: (name, shown, tone) => attr(text(values[name], shown), 'data-tone', tone) };
+}
+
+/** Names and values, side by side: `[name, value]`. */
+export function facts(className, entries) {
+  return h('dl', { class: className }, entries.map(([name, value]) => h('div', null, h('dt', null, name), h('dd', null, value))));
+}
+
+/** A pill with a dot in the colour of a state. */
+export function pill(label, status) {
+  return h('span', { class: 'pill state', data: { status } }, h('i', { class: 'dot' }), h('span', null, label));
+}
+
+/** The channel to a provider. */
+export const channel = (provider, transport) => h('span', { class: 'channel' }, provider, h('small', null, transport));
+
+/** The times that charts can show: buttons, and how many seconds are chosen. A young process has an hour of nothing. */
+export function ranges(name, onChange) {
+  const all = { '15 min': 900, '1 h': 3600, '6 h': 21_600, '24 h': 86_400, '7 d': 604_800 };
+  const age = store.now() - (store.state.node?.started ?? 0);
+  const buttons = choice('Range', name, Object.keys(all).map((label) => ({ value: label, label })), age < 900_000 ? '15 min' : '1 h', onChange);
+  return { element: buttons.element, label: buttons.value, seconds: () => all[buttons.value()] };
 }
 
 /** The colour of a success rate in percent. */
-export const successTone = (percent) => (percent == null ? '' : percent >= 99 ? 'good' : percent >= 95 ? 'fair' : 'bad');
-
-/** A dot in the colour of a provider's status, and its name. */
-export function providerName(id, status) {
-  return h('span', { class: 'provider-name' }, h('i', { class: 'dot', data: { status: status ?? 'unknown' }, 'aria-hidden': 'true' }), id);
-}
+export const successTone = (percent) => (percent == null ? null : percent >= 99 ? 'good' : percent >= 95 ? 'fair' : 'bad');

@@ -2,7 +2,7 @@
 
 import { attr, data, h, icon, list, show, text } from '../dom.js';
 import { clock, integer, ms } from '../format.js';
-import { CHEVRON_DOWN, CHEVRON_UP } from '../icons.js';
+import { CHEVRON_DOWN } from '../icons.js';
 import { router } from '../router.js';
 import { store } from '../store.js';
 import { choice, sheets } from './parts.js';
@@ -41,7 +41,7 @@ export function mountTester(root) {
   const quick = h('button', { type: 'button', class: 'button', title: '30 seconds at 5 requests a second, with two newHeads streams', data: { action: 'quick' }, on: { click: () => start(QUICK) } }, 'Quick run');
   const go = h('button', { type: 'button', class: 'button primary', data: { action: 'run' }, on: { click: () => start(custom(wish)) } }, 'Run');
   const state = h('span', { class: 'quiet tester-state', role: 'status' });
-  const toggle = h('button', { type: 'button', class: 'icon-button', 'aria-controls': 'tester-body', on: { click: () => { wish.open = !wish.open; draw(); } } }, icon(CHEVRON_DOWN), icon(CHEVRON_UP));
+  const toggle = h('button', { type: 'button', class: 'icon-button', 'aria-controls': 'tester-body', on: { click: () => { wish.open = !wish.open; draw(); } } }, icon(CHEVRON_DOWN));
 
   const chains = h('div', { class: 'tester-chains', role: 'group', 'aria-label': 'Chains' });
   const strategies = choice('Strategy', 'tester-strategy', STRATEGIES.map(([value, label]) => ({ value, label })), wish.strategy, (value) => { wish.strategy = value; });
@@ -49,7 +49,7 @@ export function mountTester(root) {
   const limit = h('p', { class: 'quiet' });
   const calls = h('ol', { class: 'tester-calls', 'aria-label': 'Last calls', tabindex: 0 });
   const none = h('p', { class: 'quiet' }, 'The last 50 calls are listed here.');
-  const label = (name, ...controls) => h('div', { class: 'tester-field' }, h('span', { class: 'field-name' }, name), controls);
+  const label = (name, ...controls) => h('div', { class: 'tester-field' }, h('span', { class: 'input-name' }, name), controls);
   const body = h('div', { class: 'tester-body', id: 'tester-body' },
     label('Chains', chains), label('Strategy', strategies.element), label('Requests per second', rates.element, limit),
     h('div', { class: 'tester-last' }, h('h3', null, 'Last calls'), none, calls));
@@ -67,8 +67,6 @@ export function mountTester(root) {
     data(element, 'open', wish.open);
     attr(toggle, 'aria-expanded', String(wish.open));
     attr(toggle, 'aria-label', wish.open ? 'Collapse the request tester' : 'Expand the request tester');
-    show(toggle.firstChild, !wish.open);
-    show(toggle.lastChild, wish.open);
     show(body, wish.open);
     show(stop, running);
     show(quick, !running);

@@ -1,24 +1,30 @@
 //! The subscribers of one stream.
 
+mod line;
+mod members;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use foldhash::HashMap;
 use lasso_layers::call::session::{Delivery, Ending, Subscriber};
 use tokio::sync::oneshot;
 
-/// Hands what a stream has to say to everybody who subscribed to it. No tasks and no waiting: each subscriber has a
-/// queue of its own, and a bound of its own.
+use self::line::Line;
+use self::members::Members;
+
+/// Hands what a stream has to say to everybody who subscribed to it. Nobody is waited for: each subscriber has a queue of
+/// its own, and a bound of its own.
 #[derive(Debug, Default)]
 pub(super) struct Fanout {
     state: Mutex<State>,
+    line: Line,
 }
 
 #[derive(Debug, Default)]
 struct State {
     phase: Phase,
-    /// Shared with a delivery that is under way: whoever comes or goes meanwhile changes a copy. A subscriber that is
-    /// ended by a push leaves from within it, so no lock may be held then.
-    members: Arc<HashMap<u64, Subscriber>>,
+    /// Shared with deliveries that are under way. A subscriber that is ended by a push leaves from within it, so no lock
+    /// may be held then.
+    members: Members,
     /// Those who wait for the stream to be there. Dropped unsaid when it will not be.
     waiting: Vec<(u64, oneshot::Sender<()>)>,
     /// The name of the next member.
@@ -57,7 +63,7 @@ impl Fanout {
             Phase::Established => sender.send(()).expect("the other half is here"),
         }
         state.next += 1;
-        Arc::make_mut(&mut state.members).insert(name, subscriber.clone());
+        state.members.push(name, subscriber.clone());
         Some(Entered { name, established })
     }
 
@@ -67,7 +73,7 @@ impl Fanout {
         if state.phase == Phase::Closed {
             return false;
         }
-        Arc::make_mut(&mut state.members).remove(&name);
+        state.members.remove(name);
         state.waiting.retain(|(waiting, _)| *waiting != name);
         let is_last = state.members.is_empty();
         if is_last {
@@ -94,10 +100,7 @@ impl Fanout {
     /// Hands everybody the same events.
     pub(super) fn deliver(&self, delivery: &Arc<Delivery>) {
         let members = self.state().members.clone();
-        for subscriber in members.values() {
-            // Whoever is gone has left by itself, or is about to.
-            let _ = subscriber.push(delivery);
-        }
+        self.line.deliver(delivery, members);
     }
 
     /// Ends the stream for everybody: those who have an id lose their connection, those who wait for one learn that they
@@ -107,7 +110,7 @@ impl Fanout {
         state.phase = Phase::Closed;
         let (members, waiting) = (std::mem::take(&mut state.members), std::mem::take(&mut state.waiting));
         drop(state);
-        for (name, subscriber) in &*members {
+        for (name, subscriber) in members.rows().iter().flat_map(|row| &**row) {
             if !waiting.iter().any(|(waiting, _)| waiting == name) {
                 subscriber.end(ending);
             }

@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn too_many_at_once_push_out_the_oldest() {
         let (mut pending, now) = (Pending::new(1), Instant::now());
-        (0..WAITING as u64 + 3).for_each(|height| drop(pending.offer(block(height), now)));
+        assert!((0..WAITING as u64 + 3).all(|height| pending.offer(block(height), now)));
         pending.lost(4);
         let portion = pending.take(1);
         assert_eq!((ids(&portion), portion.dropped, pending.waiting()), (vec![4], 7, WAITING - 1));

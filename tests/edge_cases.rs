@@ -20,9 +20,8 @@ struct Chapter {
 }
 
 const ROUTING: Chapter = Chapter { prefix: "routing_17_case_", cases: 70, untested: &[] };
-/// What is left out is of dashboard, probe and cluster.
-const STREAMING: Chapter =
-    Chapter { prefix: "streaming_11_case_", cases: 60, untested: &[51, 52, 53, 54, 55, 56, 57, 59] };
+/// Two nodes and more are of the cluster, which is not there yet.
+const STREAMING: Chapter = Chapter { prefix: "streaming_11_case_", cases: 60, untested: &[53, 54] };
 
 /// How many tests each case has.
 type Tests = BTreeMap<u32, u32>;

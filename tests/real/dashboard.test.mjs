@@ -373,7 +373,7 @@ describe('what is used', () => {
     await until('the picture moved', async () => (await plane(page)).x > before.x);
   });
 
-  test('streaming 11 case 52: a copied address is that of the chosen strategy, and it answers', async (t) => {
+  test('streaming_11_case_52_a_copied_address_is_that_of_the_chosen_strategy_and_answers', async (t) => {
     const page = await open(t, '/dashboard/default?chain=dev');
     const window = details(page);
     const copied = async (name, expected) => {

@@ -2,7 +2,7 @@
 //!
 //! **How.** Spans are made when a call is over, from what its journal says: one for the call, one for the choice of
 //! channels, one for each attempt. So calls pay nothing for traces while they run, and nothing at all where they are
-//! not sampled. Ids are there from the beginning ([`Trace`](lasso_layers::call::Trace)), so that providers can be told.
+//! not sampled. Ids are there from the beginning ([`Trace`]), so that providers can be told.
 //! A stream that leaves its provider gets a span too, from the loss to the first event of the replacement.
 //!
 //! **What is never in a span:** parameters, results, addresses of providers, keys, the client's address.

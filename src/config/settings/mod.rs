@@ -3,6 +3,7 @@
 mod keys;
 mod maps;
 mod network;
+mod operation;
 mod overrides;
 mod section;
 mod setting;
@@ -19,11 +20,12 @@ use super::problem::{Located, Report};
 use setting::Setting;
 
 pub use self::keys::{
-    Admin, Batch, Benchmarks, BlockSync, CircuitBreaker, Cluster, Dashboard, Failover, Fastest, History,
-    LatencyWeighted, Log, Methods, Metrics, Observability, Probe, Reload, Routing, Server, Settings, Stall,
-    Subscriptions, Traces, UpstreamHttp, UpstreamRateLimit, UpstreamWebsocket, Websocket,
+    Batch, Benchmarks, BlockSync, CircuitBreaker, Failover, Fastest, LatencyWeighted, Methods, Probe,
+    Routing, Server, Settings, Stall, Subscriptions, UpstreamHttp, UpstreamRateLimit, UpstreamWebsocket,
+    Websocket,
 };
 pub use self::maps::{CategoryThresholds, MethodTimeouts};
+pub use self::operation::{Admin, Cluster, Dashboard, History, Log, Metrics, Observability, Reload, Traces};
 pub use self::setting::Secret;
 pub use self::words::{LogFormat, LogLevel, ProbeRecovery, TierOrder, VerifyLogs};
 

@@ -20,7 +20,8 @@
 //! idle clients are forgotten. What they find out about providers is in [`health`], for pages to show; nodes of another
 //! chain are kept out by [`strangers`]. What was measured goes into a file, [`history`]. [`observe`] hears of everything
 //! that happens, for who wants to see it, and [`metrics`] count it; with the feature `otlp`, `traces` tells a collector.
-//! [`telemetry`] says where log lines go.
+//! [`live`] tells it to whoever has the pages of `dashboard` open, or `top`. [`telemetry`] says where log lines go.
+//! `probe` finds out what an endpoint supports, and needs none of the rest.
 //!
 //! # For embedders
 //!

@@ -224,5 +224,7 @@ async fn a_log_that_nobody_reads_holds_up_no_answer() {
     answered.expect("every request is answered");
     let mut unread = Vec::new();
     out.read_to_end(&mut unread).unwrap();
-    assert!(unread.len() >= 60_000, "the pipe was full: {}", unread.len());
+    // How much a full pipe holds depends on how lines fall on its pages; that lines are missing is what tells.
+    let lines = String::from_utf8_lossy(&unread).matches("rpc.request.completed").count();
+    assert!((1..500).contains(&lines), "{lines} lines came through: the pipe was not full");
 }
